@@ -1,0 +1,476 @@
+// Package declaration looks into a declaration file before it is sent, and finds
+// what the server is known to refuse at the door.
+//
+// It does not validate against the official schemas. It answers the questions
+// whose wrong answer costs a whole round trip: is this XML, is a schema named,
+// are there forms and nothing else. It also collects what a reply will be matched
+// by: the date and hour of each form and the sender's own references.
+//
+// Declarations are full of national numbers. Nothing that this package says
+// holds text of a declaration: only element names and line numbers. What it
+// returns as data is in Info and Form.
+package declaration
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/socbatch/socbatch/internal/xmlstream"
+)
+
+// Error ids of the server's receipt, as in its list ErrorCodes2022-1_30.
+const (
+	NotWellFormed   = "ACRF-102"
+	Empty           = "ACRF-134"
+	NoSchema        = "ACRF-136"
+	BadEncoding     = "ACRF-138"
+	NoDeclaration   = "ACRF-157"
+	NotAForm        = "ACRF-205"
+	SeveralVersions = "ACRF-302"
+)
+
+// Fault is something to change before the file is sent.
+type Fault struct {
+	// ID is the error id with which the server would refuse the file.
+	ID string
+	// Warning is true if it is not known whether the server minds.
+	Warning bool
+	// Line is the 1-based line, or 0 where no line is at fault.
+	Line int
+	// Message is a plain sentence that says what is wrong and what to change. It
+	// holds element names and line numbers, and no content.
+	Message string
+}
+
+// Reference is one of the sender's own references (ReferenceOrigin 1).
+type Reference struct {
+	Type   string // ReferenceType, one digit
+	Number string // ReferenceNbr, as written; at most 64 characters by the schemas
+}
+
+// Form is the head of one Form block. Values are as written, without the white
+// space around them; a value that is absent or too long for its element is empty.
+type Form struct {
+	Index          int // 1 for the first form
+	Line           int // line on which it starts
+	Identification string
+	CreationDate   string // YYYY-MM-DD
+	CreationHour   string // hh:mm:ss.mmm, Brussels
+	TypeForm       string
+	References     []Reference // at most maxReferences
+}
+
+// Info is what was found.
+type Info struct {
+	Root     string // local name of the root element, with its version suffix (WECH001); "…" if it is no plain name
+	Encoding xmlstream.Encoding
+	// Schema is the value of xsi:noNamespaceSchemaLocation on the root element,
+	// and SchemaVersion the digits at its end: 20231 for "…/Dimona_20231.xsd".
+	Schema        string
+	SchemaVersion string
+	Forms         int // number of Form blocks below the root
+	OtherBlocks   int // number of other elements below the root
+	// Identification is that of the first form.
+	Identification string
+	// First holds the first Options.KeepForms forms.
+	First  []Form
+	Bytes  int64 // size of the file
+	Faults []Fault
+}
+
+// OK tells whether the file has no fault beyond warnings.
+func (i *Info) OK() bool {
+	for _, f := range i.Faults {
+		if !f.Warning {
+			return false
+		}
+	}
+	return true
+}
+
+// Options of Inspect. The zero value is ready to use.
+type Options struct {
+	Limits xmlstream.Limits
+	// KeepForms is how many forms are kept in Info.First. Default 1000; negative
+	// for none.
+	KeepForms int
+	// OnForm, if not nil, is called for every form, in order. An error stops the
+	// inspection and is returned. With an Inspector it runs on another goroutine
+	// than Write.
+	OnForm func(Form) error
+}
+
+const (
+	maxReferences = 16  // of a form; the schemas allow 4
+	maxValue      = 256 // bytes of a value kept
+	maxFaults     = 20
+	xsiNamespace  = "http://www.w3.org/2001/XMLSchema-instance"
+)
+
+// Inspect reads a declaration file from r in one pass and constant memory. It
+// always reads r to its end, also behind a fault, so that r may be an
+// io.TeeReader that makes a copy.
+//
+// What is wrong with the file is in Info.Faults and is no error. An error means
+// that the file could not be inspected: r failed, OnForm did, or the file passes
+// a limit (xmlstream.ErrTooDeep, ErrTooLarge), which no real declaration does.
+func Inspect(r io.Reader, o Options) (Info, error) {
+	if o.KeepForms == 0 {
+		o.KeepForms = 1000
+	}
+	src := &counter{r: r}
+	p := &inspector{o: o, d: xmlstream.New(src, o.Limits)}
+	p.d.RequirePrefixes()
+	err := p.document()
+	p.info.Encoding = p.d.Encoding()
+	err = p.judge(err)
+	if src.err == nil {
+		if _, derr := io.Copy(io.Discard, src); derr != nil && err == nil {
+			err = derr
+		}
+	}
+	p.info.Bytes = src.n
+	if err != nil {
+		return p.info, fmt.Errorf("inspect declaration: %w", err)
+	}
+	return p.info, nil
+}
+
+type counter struct {
+	r   io.Reader
+	n   int64
+	err error // of r, io.EOF too
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	c.err = err
+	return n, err
+}
+
+type inspector struct {
+	o      Options
+	d      *xmlstream.Decoder
+	info   Info
+	others map[string]int // element name → its fault
+	buf    []byte
+}
+
+func (p *inspector) fault(id string, line int, format string, args ...any) {
+	if len(p.info.Faults) < maxFaults {
+		p.info.Faults = append(p.info.Faults, Fault{ID: id, Line: line, Message: fmt.Sprintf(format, args...)})
+	}
+}
+
+// warn is about the first line, where the encoding is declared.
+func (p *inspector) warn(id, format string, args ...any) {
+	p.info.Faults = append(p.info.Faults, Fault{ID: id, Warning: true, Line: 1, Message: fmt.Sprintf(format, args...)})
+}
+
+func (p *inspector) document() error {
+	root, err := p.d.Next()
+	if err != nil {
+		return err
+	}
+	p.info.Root = xmlstream.SafeName(root.Name)
+	p.schema(root)
+	for {
+		t, err := p.d.Next()
+		switch {
+		case err != nil:
+			return err
+		case t.Kind == xmlstream.End:
+			if _, err := p.d.Next(); err != io.EOF {
+				return err
+			}
+			if p.info.Forms == 0 {
+				p.fault(NoDeclaration, 0, "the file holds no declaration: put at least one Form element into %s", p.info.Root)
+			}
+			return nil
+		case t.Kind == xmlstream.Text:
+			continue
+		case t.Name == "Form":
+			err = p.form(t)
+		default:
+			p.other(t)
+			err = p.skip(t)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// schema looks at the schema that the root element names.
+func (p *inspector) schema(root xmlstream.Token) {
+	v, ok := p.location(root)
+	if ok {
+		// Only what looks like an address is kept; it is shown to people.
+		if fields := strings.Fields(v); len(fields) == 1 && len(v) <= maxValue {
+			p.info.Schema = fields[0]
+			p.info.SchemaVersion = version(fields[0])
+			return
+		} else if len(fields) > 1 {
+			p.fault(SeveralVersions, root.Line, "line %d: xsi:noNamespaceSchemaLocation of %s names several schemas: name one", root.Line, p.info.Root)
+			return
+		}
+		p.fault(NoSchema, root.Line, "line %d: xsi:noNamespaceSchemaLocation of %s names no schema: write the file name of the schema, such as %s_20231.xsd", root.Line, p.info.Root, p.info.Root)
+		return
+	}
+	for _, a := range root.Attr {
+		switch {
+		case a.Name.Local == "noNamespaceSchemaLocation":
+			p.fault(NoSchema, root.Line, "line %d: noNamespaceSchemaLocation of %s is not in the XMLSchema-instance namespace: add xmlns:xsi=%q to %s and write xsi:noNamespaceSchemaLocation", root.Line, p.info.Root, xsiNamespace, p.info.Root)
+			return
+		case a.Name.Local == "schemaLocation":
+			p.fault(NoSchema, root.Line, "line %d: %s has schemaLocation: the social security expects xsi:noNamespaceSchemaLocation", root.Line, p.info.Root)
+			return
+		}
+	}
+	p.fault(NoSchema, root.Line, "line %d: %s names no schema: add xsi:noNamespaceSchemaLocation with the file name of the schema, such as %s_20231.xsd", root.Line, p.info.Root, p.info.Root)
+}
+
+func (p *inspector) location(t xmlstream.Token) (string, bool) {
+	for _, a := range t.Attr {
+		if a.Name.Local != "noNamespaceSchemaLocation" || a.Name.Space == "" {
+			continue
+		}
+		if uri, ok := p.d.Lookup(a.Name.Space); ok && uri == xsiNamespace {
+			return a.Value, true
+		}
+	}
+	return "", false
+}
+
+// version returns the digits at the end of a schema's name.
+func version(schema string) string {
+	base := strings.TrimSuffix(path.Base(strings.ReplaceAll(schema, `\`, "/")), ".xsd")
+	return base[len(strings.TrimRight(base, "0123456789")):]
+}
+
+// sameSchema looks whether an element below the root names another schema.
+func (p *inspector) sameSchema(t xmlstream.Token) {
+	v, ok := p.location(t)
+	if !ok || p.info.Schema == "" {
+		return
+	}
+	v = strings.TrimSpace(v)
+	if v == p.info.Schema || version(v) != "" && version(v) == p.info.SchemaVersion {
+		return
+	}
+	p.fault(SeveralVersions, t.Line, "line %d: %s names another schema than %s: use one version in a file, and name it on %s only", t.Line, xmlstream.SafeName(t.Name), p.info.Root, p.info.Root)
+}
+
+func (p *inspector) other(t xmlstream.Token) {
+	p.info.OtherBlocks++
+	name := xmlstream.SafeName(t.Name)
+	if p.others == nil {
+		p.others = make(map[string]int)
+	}
+	if _, ok := p.others[name]; ok || len(p.others) >= maxFaults {
+		return
+	}
+	p.others[name] = t.Line
+	p.fault(NotAForm, t.Line, "line %d: %s stands directly in %s, where only Form elements may be: put it into a Form or take it out", t.Line, name, p.info.Root)
+}
+
+// skip reads the element to its end and looks at its attributes only.
+func (p *inspector) skip(t xmlstream.Token) error {
+	for depth := p.d.Depth(); ; {
+		if t.Kind == xmlstream.Start && len(t.Attr) > 0 {
+			p.sameSchema(t)
+		}
+		var err error
+		if t, err = p.d.Next(); err != nil {
+			return err
+		}
+		if p.d.Depth() < depth {
+			return nil
+		}
+	}
+}
+
+func (p *inspector) form(t xmlstream.Token) error {
+	p.info.Forms++
+	f := Form{Index: p.info.Forms, Line: t.Line}
+	p.sameSchema(t)
+	err := p.children(func(t xmlstream.Token) error {
+		switch t.Name {
+		case "Identification":
+			return p.text(&f.Identification)
+		case "FormCreationDate":
+			return p.text(&f.CreationDate)
+		case "FormCreationHour":
+			return p.text(&f.CreationHour)
+		case "TypeForm":
+			return p.text(&f.TypeForm)
+		case "Reference":
+			return p.reference(&f)
+		}
+		return p.skip(t)
+	})
+	if err != nil {
+		return err
+	}
+	if f.Index == 1 {
+		p.info.Identification = f.Identification
+	}
+	if len(p.info.First) < p.o.KeepForms {
+		p.info.First = append(p.info.First, f)
+	}
+	if p.o.OnForm != nil {
+		if err := p.o.OnForm(f); err != nil {
+			return fmt.Errorf("form %d: %w", f.Index, err)
+		}
+	}
+	return nil
+}
+
+func (p *inspector) reference(f *Form) error {
+	var r Reference
+	var origin string
+	err := p.children(func(t xmlstream.Token) error {
+		switch t.Name {
+		case "ReferenceType":
+			return p.text(&r.Type)
+		case "ReferenceOrigin":
+			return p.text(&origin)
+		case "ReferenceNbr":
+			return p.text(&r.Number)
+		}
+		return p.skip(t)
+	})
+	if origin == "1" && r.Number != "" && len(f.References) < maxReferences {
+		f.References = append(f.References, r)
+	}
+	return err
+}
+
+func (p *inspector) children(f func(xmlstream.Token) error) error {
+	for {
+		t, err := p.d.Next()
+		if err != nil {
+			return err
+		}
+		switch t.Kind {
+		case xmlstream.Start:
+			if err := f(t); err != nil {
+				return err
+			}
+		case xmlstream.End:
+			return nil
+		}
+	}
+}
+
+func (p *inspector) text(to *string) error {
+	p.buf = p.buf[:0]
+	for {
+		t, err := p.d.Next()
+		if err != nil {
+			return err
+		}
+		switch t.Kind {
+		case xmlstream.Text:
+			if len(p.buf) <= maxValue {
+				p.buf = append(p.buf, t.Text...)
+			}
+		case xmlstream.Start:
+			if err := p.skip(t); err != nil {
+				return err
+			}
+		case xmlstream.End:
+			if s := bytes.TrimSpace(p.buf); len(s) <= maxValue {
+				*to = string(s)
+			}
+			return nil
+		}
+	}
+}
+
+// judge turns what ended the reading into faults, and returns what is none.
+func (p *inspector) judge(err error) error {
+	p.judgeEncoding(err)
+	e, ok := errors.AsType[*xmlstream.Error](err)
+	if !ok {
+		return err
+	}
+	switch {
+	case errors.Is(err, xmlstream.ErrEncoding):
+	case errors.Is(err, xmlstream.ErrEmpty):
+		p.fault(Empty, 0, "the file is empty: write the declaration into it")
+	case errors.Is(err, xmlstream.ErrNotXML):
+		p.fault(NotWellFormed, 0, "the file is not XML: it does not start with <; give the declaration file itself, unpacked")
+	case errors.Is(err, xmlstream.ErrEntity):
+		p.fault(NotWellFormed, e.Line, "line %d: the file holds %s: take it out, and write the characters of its entities themselves", e.Line, e.Problem)
+	case errors.Is(err, xmlstream.ErrMalformed):
+		where := ""
+		if e.Element != "" {
+			where = ", at element " + e.Element
+		}
+		p.fault(NotWellFormed, e.Line, "line %d%s: %s: %s", e.Line, where, e.Problem, advice(e.Problem))
+	default:
+		return err
+	}
+	return nil
+}
+
+func (p *inspector) judgeEncoding(err error) {
+	enc := p.info.Encoding
+	switch {
+	case errors.Is(err, xmlstream.ErrEncoding) && enc.Declared == "":
+		p.fault(BadEncoding, 1, "the file is in an encoding that is not supported: save it as UTF-8")
+	case errors.Is(err, xmlstream.ErrEncoding):
+		p.fault(BadEncoding, 1, "line 1: the encoding %s is not supported: save the file as UTF-8 and write encoding=\"UTF-8\"", enc.Declared)
+	case enc.Mismatch && (enc.Actual == "UTF-8" && !enc.BOM || strings.HasPrefix(enc.Actual, "UTF-16")):
+		p.fault(BadEncoding, 1, "line 1: the XML declaration says %s, but the file is in %s: make both UTF-8", enc.Declared, enc.Actual)
+	case enc.Mismatch:
+		// Parsers differ in which of the two they believe.
+		p.warn(BadEncoding, "line 1: the XML declaration says %s, but the file starts with the mark of %s: make both UTF-8", enc.Declared, enc.Actual)
+	case strings.EqualFold(enc.Declared, "UTF8"):
+		p.warn(BadEncoding, "line 1: the name of the encoding is UTF-8, with a hyphen: write encoding=\"UTF-8\"")
+	}
+}
+
+func advice(p xmlstream.Problem) string {
+	switch p {
+	case xmlstream.ProblemEntity:
+		return "write & as &amp;"
+	case xmlstream.ProblemAngle:
+		return "write < in text as &lt;"
+	case xmlstream.ProblemBytes:
+		return "save the file in the encoding that its first line names, best UTF-8"
+	case xmlstream.ProblemChar:
+		return "take the character out"
+	case xmlstream.ProblemUnfinished:
+		return "close every element; the file may have been cut off, so make it again"
+	case xmlstream.ProblemNesting:
+		return "close elements in the reverse order of opening them"
+	case xmlstream.ProblemStrayEnd:
+		return "take the end tag out, or open the element before it"
+	case xmlstream.ProblemAttribute:
+		return "write the attribute with = and quotes"
+	case xmlstream.ProblemDuplicate:
+		return "give each attribute once"
+	case xmlstream.ProblemSecondRoot:
+		return "put all Form elements into one root element"
+	case xmlstream.ProblemOutside:
+		return "take out what follows the last end tag"
+	case xmlstream.ProblemDeclaration:
+		return "begin the file with <?xml, nothing before it, and write it once"
+	case xmlstream.ProblemVersion:
+		return "write version=\"1.0\""
+	case xmlstream.ProblemPrefix:
+		return "declare the prefix with xmlns:, or take it out"
+	case xmlstream.ProblemComment:
+		return "write comments as <!-- … -->, without -- inside"
+	case xmlstream.ProblemCDATAEnd:
+		return "write ]]> in text as ]]&gt;"
+	}
+	return "open the file in an XML editor at this line"
+}
