@@ -1,0 +1,60 @@
+# POSIX make is enough. `make help` lists the targets.
+.POSIX:
+
+GO = go
+# Version of a build: the nearest tag, the commit, or "dev" outside git.
+VERSION = $$(git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS = -s -w -X main.version=$(VERSION)
+PREFIX = /usr/local
+DESTDIR =
+FUZZTIME = 30s
+LINT_VERSION = v2.15.0
+VULN_VERSION = v1.9.0
+
+BUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
+
+.PHONY: help demo build install test lint vuln fuzz bench cross clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | while IFS='	' read -r target text; do \
+		printf '  make %-8s %s\n' "$$target" "$$text"; done
+
+demo: build ## send two declarations to a server on this machine and fetch the answers
+	.build/socbatch demo
+
+build: ## build .build/socbatch, a static binary
+	@mkdir -p .build
+	$(BUILD) -o .build/ ./cmd/socbatch
+
+install: build ## install to PREFIX (/usr/local), below DESTDIR
+	mkdir -p "$(DESTDIR)$(PREFIX)/bin"
+	cp .build/socbatch "$(DESTDIR)$(PREFIX)/bin/socbatch"
+	chmod 755 "$(DESTDIR)$(PREFIX)/bin/socbatch"
+
+test: ## install what the tests need where possible, and run them all
+	scripts/test-tools.sh
+	scripts/test.sh
+
+lint: ## check form, directions of imports and usual mistakes
+	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION) run ./...
+
+vuln: ## look for known vulnerabilities in what is linked
+	scripts/vuln.sh $(VULN_VERSION)
+
+fuzz: ## run every fuzz test for FUZZTIME (30s)
+	scripts/fuzz.sh $(FUZZTIME)
+
+bench: ## run the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+cross: ## check and build for Linux, Windows and macOS
+	@mkdir -p .build
+	for os in linux windows darwin; do for arch in amd64 arm64; do \
+		echo "$$os/$$arch"; \
+		mkdir -p ".build/$$os-$$arch" && \
+		GOOS=$$os GOARCH=$$arch $(BUILD) -o ".build/$$os-$$arch/" ./cmd/socbatch || exit 1; \
+	done; done
+	for os in windows darwin; do GOOS=$$os CGO_ENABLED=0 $(GO) vet ./... || exit 1; done
+
+clean: ## remove what was built
+	rm -rf .build

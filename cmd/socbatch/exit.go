@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/lock"
+	"github.com/socbatch/socbatch/transport"
+	"github.com/socbatch/socbatch/transport/sshkey"
+)
+
+// Exit codes. docs/exit-codes.md and exitHelp say the same.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitPartly      = 3
+	exitCredentials = 4
+	exitTemporary   = 5
+	exitRefused     = 6
+	exitAlready     = 7
+	exitNoAnswer    = 8
+	exitUnknown     = 9
+	exitLocked      = 11
+	exitInterrupted = 130
+)
+
+const exitHelp = `Exit codes:
+    0  done
+    1  failed
+    2  wrong use or configuration
+    3  partly done: some files or sets failed, the others are done
+    4  credentials, certificate or host key
+    5  temporary failure: the same command may succeed later
+    6  refused by the authority
+    7  already sent
+    8  no answer yet
+    9  outcome unknown: a GO was sent and its answer was lost
+   11  another process is at work
+  130  interrupted`
+
+// usageError is a wrong use of the command line.
+type usageError struct{ error }
+
+func (u usageError) Unwrap() error { return u.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// codedError is an error whose exit code is decided where it is made.
+type codedError struct {
+	error
+	code int
+}
+
+func (c codedError) Unwrap() error { return c.error }
+
+// exitCode is the one place where an error becomes an exit code.
+func exitCode(err error) int {
+	var (
+		coded   codedError
+		usage   usageError
+		cfg     *config.Error
+		held    *lock.HeldError
+		already *inbox.AlreadyError
+		unknown *inbox.UnknownError
+		cred    credentialError
+	)
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &coded):
+		return coded.code
+	case errors.As(err, &usage), errors.As(err, &cfg), errors.Is(err, ledger.ErrNoSubmission):
+		return exitUsage
+	case errors.As(err, &held):
+		return exitLocked
+	case errors.As(err, &unknown):
+		return exitUnknown
+	case errors.As(err, &already):
+		return exitAlready
+	case errors.As(err, &cred), errors.Is(err, sshkey.ErrFormat), errors.Is(err, sshkey.ErrWeakKey),
+		errors.Is(err, sshkey.ErrPassphraseNeeded), errors.Is(err, sshkey.ErrWrongPassphrase), errors.Is(err, sshkey.ErrNoAgent):
+		return exitCredentials
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	}
+	switch transport.ClassOf(err) {
+	case transport.Authentication, transport.HostKey:
+		return exitCredentials
+	case transport.Temporary:
+		return exitTemporary
+	case transport.Cancelled:
+		return exitInterrupted
+	}
+	return exitFailed
+}
+
+// worst gives the exit code of several results: the most urgent one, or
+// exitPartly when some are done and others failed.
+func worst(codes []int) int {
+	done, code := false, exitDone
+	for _, c := range codes {
+		if c == exitDone {
+			done = true
+		} else if code == exitDone || urgency(c) > urgency(code) {
+			code = c
+		}
+	}
+	// An unknown outcome, a refusal and a missing answer are about what was
+	// sent: that other sets are done does not make them less so.
+	if done && urgency(code) < urgency(exitNoAnswer) && code != exitDone {
+		return exitPartly
+	}
+	return code
+}
+
+func urgency(code int) int {
+	for i, c := range []int{exitDone, exitAlready, exitTemporary, exitFailed, exitLocked, exitCredentials, exitUsage, exitNoAnswer, exitRefused, exitInterrupted, exitUnknown} {
+		if c == code {
+			return i
+		}
+	}
+	return 0
+}
+
+// displayPath shortens a path below the home directory for people.
+func displayPath(path string) string {
+	home, err := os.UserHomeDir()
+	if err == nil && len(path) > len(home) && path[:len(home)] == home && os.IsPathSeparator(path[len(home)]) {
+		return "~" + path[len(home):]
+	}
+	return path
+}

@@ -1,0 +1,349 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/answers"
+	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/lock"
+	"github.com/socbatch/socbatch/naming"
+	"github.com/socbatch/socbatch/outbox"
+	"github.com/socbatch/socbatch/transport"
+	"github.com/socbatch/socbatch/transport/sftp"
+)
+
+type fetchOptions struct {
+	environments []string
+	keep         bool
+	wait         time.Duration
+	interval     time.Duration
+	lockWait     time.Duration
+	pause        time.Duration
+}
+
+func newFetchCmd(a *app, run func(context.Context, *app, fetchOptions) error) *cobra.Command {
+	var o fetchOptions
+	cmd := &cobra.Command{
+		Use:   "fetch",
+		Short: "Bring the replies home",
+		Long: `Bring the replies home.
+
+Every complete reply is stored in the archive, entered in the ledger, and only
+then deleted on the server. Replies are tied to what was sent; "socbatch status"
+shows the outcome.`,
+		Example: `  socbatch fetch --env R
+  socbatch fetch --env T --wait 10m
+  socbatch fetch --env R,T --keep`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), a, o) },
+	}
+	f := cmd.Flags()
+	f.StringSliceVarP(&o.environments, "env", "e", nil, "environments to fetch from: R, T, S; several with commas")
+	f.BoolVar(&o.keep, "keep", false, "leave everything on the server")
+	f.DurationVarP(&o.wait, "wait", "w", 0, "go on until every sent declaration is answered, at most `TIME` (such as 10m)")
+	f.DurationVar(&o.interval, "interval", time.Minute, "`TIME` between two looks while waiting; it grows")
+	f.DurationVar(&o.lockWait, "lock-wait", 0, "wait at most `TIME` for another socbatch to be ready")
+	f.DurationVar(&o.pause, "settle-pause", 10*time.Second, "`TIME` between two looks at a set whose outcome is unknown")
+	a.connectionFlags(cmd)
+	return cmd
+}
+
+// fetched is what a fetch brought.
+type fetched struct {
+	reports []outbox.Report
+	read    []answers.Result
+}
+
+func runFetch(ctx context.Context, a *app, o fetchOptions) (err error) {
+	c, err := a.config()
+	if err != nil {
+		return err
+	}
+	envs, err := fetchEnvironments(o.environments, c)
+	if err != nil {
+		return err
+	}
+	endpoint, err := a.endpoint(c)
+	if err != nil {
+		return err
+	}
+	l, err := a.openLedger(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	all := fetched{}
+	session, err := a.dial(ctx, endpoint)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if session != nil {
+			_ = session.Close()
+		}
+	}()
+	if err := settleBeforeFetch(ctx, a, c, l, session, envs, o); err != nil {
+		return err
+	}
+	look := func(ctx context.Context) (bool, error) {
+		if session == nil {
+			if session, err = a.dial(ctx, endpoint); err != nil {
+				return false, err
+			}
+		}
+		got, err := fetchOnce(ctx, a, c, l, session, envs, o)
+		all.reports, all.read = append(all.reports, got.reports...), append(all.read, got.read...)
+		if err != nil {
+			_ = session.Close()
+			session = nil
+			return false, err
+		}
+		open, err := awaited(ctx, l, envs)
+		return open == 0, err
+	}
+	var missing error
+	if o.wait > 0 {
+		missing = poll(ctx, a, o.wait, o.interval, look)
+		if errors.Is(missing, errNoAnswer) {
+			open, err := awaited(ctx, l, envs)
+			if err != nil {
+				return err
+			}
+			missing = codedError{fmt.Errorf("%s sent from here have no final answer yet", plural(open, "declaration")), exitNoAnswer}
+		}
+	} else if _, err := look(ctx); err != nil {
+		return errors.Join(err, fetchResult(a, all, err))
+	}
+	return fetchResult(a, all, missing)
+}
+
+func fetchEnvironments(given []string, c config.Config) ([]naming.Environment, error) {
+	if len(given) == 0 && c.Environment != "" {
+		given = []string{c.Environment}
+	}
+	if len(given) == 0 {
+		return nil, usagef("which environment? give --env R for production, --env T for the test, or several: --env R,T")
+	}
+	var envs []naming.Environment
+	for _, g := range given {
+		env, err := naming.ParseEnvironment(strings.ToUpper(g))
+		if err != nil {
+			return nil, usageError{err}
+		}
+		envs = append(envs, env)
+	}
+	return envs, nil
+}
+
+// settleBeforeFetch looks what became of unknown sets, unless somebody is
+// sending: then that process settles them.
+func settleBeforeFetch(ctx context.Context, a *app, c config.Config, l *ledger.Ledger, session *sftp.Session, envs []naming.Environment, o fetchOptions) error {
+	for _, env := range envs {
+		left, err := l.Submissions(ctx, ledger.Filter{Environment: env, States: []inbox.State{inbox.Unknown}, Limit: 1})
+		if err != nil {
+			return err
+		}
+		if len(left) == 0 {
+			continue
+		}
+		sender := left[0].Set.Sender
+		held, err := lock.Acquire(ctx, filepath.Join(c.StateDir, "locks"), "send-"+sender+"-"+string(env), "socbatch fetch", 0)
+		var busy *lock.HeldError
+		if errors.As(err, &busy) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		d := inbox.NewDeliverer(session, l, inbox.NewSpool(filepath.Join(c.StateDir, "spool"), &a.disk), inbox.Options{Parallel: c.Endpoint.Parallel, Pause: o.pause})
+		err = settleLeft(ctx, a, l, d, sender, env)
+		if err := errors.Join(err, held.Release()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fetchOnce brings home what is there now, and reads it. What one set does
+// wrong stands in the reports; the error is about a folder or the ledger.
+func fetchOnce(ctx context.Context, a *app, c config.Config, l *ledger.Ledger, session *sftp.Session, envs []naming.Environment, o fetchOptions) (fetched, error) {
+	var out fetched
+	var errs []error
+	for _, env := range envs {
+		r, err := fetchFolder(ctx, a, c, l, session, env, o)
+		out.reports = append(out.reports, r)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("folder %s: %w", env.Outbox(), err))
+			if transport.ClassOf(err) != transport.Permanent {
+				break
+			}
+		}
+	}
+	roots, err := replyRoots(c)
+	if err != nil {
+		return out, errors.Join(append(errs, err)...)
+	}
+	reader := &answers.Reader{Ledger: l, Archive: c.Replies.Archive, Roots: roots, Now: a.now}
+	out.read, err = reader.Unread(context.WithoutCancel(ctx))
+	errs = append(errs, err)
+	printFetched(a, out)
+	return out, errors.Join(errs...)
+}
+
+func fetchFolder(ctx context.Context, a *app, c config.Config, l *ledger.Ledger, session *sftp.Session, env naming.Environment, o fetchOptions) (r outbox.Report, err error) {
+	held, err := lock.Acquire(ctx, filepath.Join(c.StateDir, "locks"), "fetch-"+string(env), "socbatch fetch", o.lockWait)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, held.Release()) }()
+	bar := a.ui.progress("fetching "+env.Outbox(), -1, false)
+	defer bar.done()
+	return outbox.NewFetcher(session, l, outbox.Options{
+		Archive: c.Replies.Archive, Parallel: c.Endpoint.Parallel, Keep: o.keep, Now: a.now, Disk: &a.disk,
+		Observe: func(s outbox.Set) {
+			a.log.Debug("stored", "set", s.GO, "replies", len(s.Replies))
+			bar.add(1)
+		},
+	}).Fetch(ctx, env)
+}
+
+// awaited counts the sets that were sent and have no final answer.
+func awaited(ctx context.Context, l *ledger.Ledger, envs []naming.Environment) (int, error) {
+	n := 0
+	for _, env := range envs {
+		open, err := l.Submissions(ctx, ledger.Filter{Environment: env, States: []inbox.State{inbox.Sent, inbox.Received}})
+		if err != nil {
+			return 0, err
+		}
+		n += len(open)
+	}
+	return n, nil
+}
+
+func printFetched(a *app, f fetched) {
+	for _, r := range f.reports {
+		for _, s := range r.Sets {
+			if s.Err != nil {
+				a.ui.problem(s.GO, s.Err)
+				a.ui.hint("%s is still on the server; the next fetch tries again", s.GO)
+			}
+		}
+		printLeft(a, r)
+	}
+	for _, r := range f.read {
+		a.ui.result("%s  %s  %s", a.ui.mark("stored", "stored"), r.Reply.Name, replyWords(r))
+		if r.Reply.Problem != "" {
+			a.ui.warn("%s cannot be read (%s); it is kept as it came: %s", r.Reply.Name, r.Reply.Problem, r.Reply.Path)
+		}
+		if r.Ambiguous > 0 {
+			a.ui.warn("%s: %s fit several declarations and were tied to none", r.Reply.Name, plural(r.Ambiguous, "form"))
+		}
+	}
+}
+
+func printLeft(a *app, r outbox.Report) {
+	for _, x := range r.Left {
+		switch x.Reason {
+		case outbox.LeftOverflow:
+			a.ui.warn("%s: %s", r.Environment.Outbox(), x.Detail)
+		case outbox.LeftConflict:
+			a.ui.warn("%s came a second time with other contents: both are kept (%s), and it stays on the server", x.Name, x.Detail)
+		default:
+			a.ui.say("left in %s: %s (%s)", r.Environment.Outbox(), printable(x.Name), x.Detail)
+		}
+	}
+}
+
+// replyWords says what a reply is about.
+func replyWords(r answers.Result) string {
+	what := r.Kind.String()
+	if app, ok := naming.LookupApplication(r.Reply.Application); ok && what == "other" {
+		what = app.Meaning
+	}
+	if len(r.Submissions) == 0 {
+		return what
+	}
+	names := make([]string, 0, 3)
+	for i, s := range r.Submissions {
+		if i == 3 {
+			names = append(names, fmt.Sprintf("and %d more", len(r.Submissions)-3))
+			break
+		}
+		names = append(names, s.Set.String())
+	}
+	return fmt.Sprintf("%s for %s: %s", what, strings.Join(names, ", "), outcomeWords(r.Outcomes))
+}
+
+// outcomeWords counts outcomes: "2 accepted, 1 refused".
+func outcomeWords(o map[string]int) string {
+	keys := make([]string, 0, len(o))
+	total := 0
+	for k, n := range o {
+		keys = append(keys, k)
+		total += n
+	}
+	sort.Strings(keys)
+	if total == 1 && len(keys) == 1 {
+		return strings.ReplaceAll(keys[0], "-", " ")
+	}
+	var parts []string
+	for _, k := range keys {
+		parts = append(parts, fmt.Sprintf("%d %s", o[k], strings.ReplaceAll(k, "-", " ")))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// fetchResult prints the JSON and decides the exit code.
+func fetchResult(a *app, f fetched, missing error) error {
+	out := fetchJSON(f)
+	var codes []int
+	var first error
+	stored := 0
+	for _, r := range f.reports {
+		for _, s := range r.Sets {
+			codes = append(codes, exitCode(setError(s)))
+			if err := setError(s); err != nil && first == nil {
+				first = err
+			}
+			if s.New {
+				stored++
+			}
+		}
+	}
+	if len(f.reports) > 0 && missing == nil && stored == 0 && first == nil {
+		a.ui.say("nothing new")
+	}
+	var err error
+	switch {
+	case missing != nil:
+		err = missing
+	case first != nil:
+		err = toldError{codedError{first, worst(codes)}}
+	}
+	if err != nil {
+		x := explain(err)
+		out.Error = &x
+	}
+	a.ui.object(out)
+	return err
+}
+
+// setError is what went wrong with a set. A GO whose reply is not there yet is
+// no failure: it is on its way.
+func setError(s outbox.Set) error {
+	var incomplete *outbox.IncompleteError
+	if errors.As(s.Err, &incomplete) {
+		return nil
+	}
+	return s.Err
+}

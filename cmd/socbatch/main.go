@@ -1,0 +1,37 @@
+// Command socbatch sends declarations to the Belgian social security in batch
+// and brings the answers back.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// version is set by the build.
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second Ctrl-C ends the program as always.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}, os.Getenv))
+}
+
+// run is the whole program; it returns the exit code.
+func run(ctx context.Context, args []string, s streams, getenv func(string) string) int {
+	a := &app{ui: newUI(s, getenv), getenv: getenv, now: time.Now}
+	root := newRootCmd(a)
+	root.SetArgs(args)
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	a.ui.fail(err)
+	return exitCode(err)
+}

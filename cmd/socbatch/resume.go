@@ -1,0 +1,291 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/lock"
+	"github.com/socbatch/socbatch/naming"
+	"github.com/socbatch/socbatch/transport/sftp"
+)
+
+type resumeOptions struct {
+	environment string
+	lockWait    time.Duration
+	pause       time.Duration
+}
+
+func newResumeCmd(a *app, run func(context.Context, *app, resumeOptions) error) *cobra.Command {
+	var o resumeOptions
+	cmd := &cobra.Command{
+		Use:   "resume",
+		Short: "Finish what an earlier run began",
+		Long: `Finish what an earlier run began.
+
+Declarations that were not completely sent are sent under the names that they
+have. Where a GO was sent and its answer was lost, the folder on the server is
+looked at: what was taken is recorded as sent, and a GO that never arrived, seen
+twice with a pause between, is sent.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), a, o) },
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.environment, "env", "e", "", "environment: R, T or S")
+	f.DurationVar(&o.lockWait, "lock-wait", 0, "wait at most `TIME` for another socbatch to be ready")
+	f.DurationVar(&o.pause, "settle-pause", 10*time.Second, "`TIME` between two looks at a set whose outcome is unknown")
+	a.connectionFlags(cmd)
+	return cmd
+}
+
+// workplace is what the commands need that deal with sets by hand.
+type workplace struct {
+	config    config.Config
+	ledger    *ledger.Ledger
+	session   *sftp.Session
+	deliverer *inbox.Deliverer
+	held      *lock.Lock
+}
+
+// open takes the lock, opens the ledger, and connects where that is asked for.
+func (a *app) open(ctx context.Context, c config.Config, sender string, env naming.Environment, command string, connect bool, lockWait, pause time.Duration) (*workplace, error) {
+	w := &workplace{config: c}
+	var endpoint sftp.Endpoint
+	var err error
+	if connect {
+		if endpoint, err = a.endpoint(c); err != nil {
+			return nil, err
+		}
+	}
+	if w.held, err = lock.Acquire(ctx, filepath.Join(c.StateDir, "locks"), "send-"+sender+"-"+string(env), command, lockWait); err != nil {
+		return nil, err
+	}
+	if w.ledger, err = a.openLedger(ctx, c); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	if !connect {
+		return w, nil
+	}
+	if w.session, err = a.dial(ctx, endpoint); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	w.deliverer = inbox.NewDeliverer(w.session, w.ledger, inbox.NewSpool(filepath.Join(c.StateDir, "spool"), &a.disk),
+		inbox.Options{Parallel: c.Endpoint.Parallel, Pause: pause})
+	return w, nil
+}
+
+func (w *workplace) close() error {
+	if w.session != nil {
+		_ = w.session.Close()
+	}
+	var err error
+	if w.ledger != nil {
+		err = w.ledger.Close()
+	}
+	return errors.Join(err, w.held.Release())
+}
+
+func runResume(ctx context.Context, a *app, o resumeOptions) (err error) {
+	c, err := a.needSender()
+	if err != nil {
+		return err
+	}
+	env, err := environmentOf(o.environment, c, nil)
+	if err != nil {
+		return err
+	}
+	w, err := a.open(ctx, c, c.Sender, env, "socbatch resume", true, o.lockWait, o.pause)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	var states []inbox.State
+	for _, s := range inbox.States() {
+		if s.Unfinished() {
+			states = append(states, s)
+		}
+	}
+	left, err := w.ledger.Submissions(ctx, ledger.Filter{Sender: c.Sender, Environment: env, States: states})
+	if err != nil {
+		return err
+	}
+	if len(left) == 0 {
+		a.ui.say("nothing is left to do")
+	}
+	var unknown []*inbox.Submission
+	var first error
+	codes := []int{}
+	list := []*jsonSubmission{}
+	report := func(s *inbox.Submission, err error) {
+		codes = append(codes, exitCode(err))
+		list = append(list, submissionJSON(*s))
+		if err != nil {
+			if first == nil {
+				first = err
+			}
+			a.ui.problem(s.Set.String(), err)
+			return
+		}
+		a.ui.result("%s  %s", a.ui.mark(string(s.State), string(s.State)), s.Set)
+	}
+	for i := range left {
+		s := &left[len(left)-1-i] // oldest first
+		if s.State == inbox.Unknown {
+			unknown = append(unknown, s)
+			continue
+		}
+		report(s, w.deliverer.Deliver(ctx, s))
+	}
+	if len(unknown) > 0 {
+		serr := w.deliverer.Settle(ctx, unknown)
+		for _, s := range unknown {
+			var err error
+			if s.State == inbox.Unknown {
+				err = &inbox.UnknownError{Set: s.Set, Err: serr}
+			}
+			report(s, err)
+		}
+		if first != nil && serr != nil {
+			a.ui.hint("where the folder cannot be listed, ask the office, then say what happened: socbatch mark-sent NAME --reason \"…\"")
+		}
+	}
+	out := map[string]any{"submissions": list}
+	if first != nil {
+		x := explain(first)
+		x.Code, x.Class = worst(codes), className(worst(codes))
+		out["error"] = x
+		err = toldError{codedError{first, worst(codes)}}
+	}
+	a.ui.object(out)
+	return err
+}
+
+type handOptions struct {
+	name     string
+	reason   string
+	lockWait time.Duration
+}
+
+func handFlags(cmd *cobra.Command, o *handOptions) {
+	cmd.Flags().StringVar(&o.reason, "reason", "", "why, for the ledger")
+	cmd.Flags().DurationVar(&o.lockWait, "lock-wait", 0, "wait at most `TIME` for another socbatch to be ready")
+}
+
+func newCancelCmd(a *app, run func(context.Context, *app, handOptions) error) *cobra.Command {
+	var o handOptions
+	cmd := &cobra.Command{
+		Use:   "cancel NAME",
+		Short: "Give up a declaration that was not completely sent",
+		Long: `Give up a declaration that was not completely sent.
+
+What is on the server of it is removed, or, where that is not allowed, cancelled
+with a TD file. Its contents may then be sent again under a new name. A
+declaration whose GO was sent cannot be cancelled any more.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.name = args[0]
+			return run(cmd.Context(), a, o)
+		},
+	}
+	handFlags(cmd, &o)
+	a.connectionFlags(cmd)
+	return cmd
+}
+
+// byHand finds the set that a person named, and opens what is needed for it.
+func (a *app) byHand(ctx context.Context, o handOptions, command string, connect func(inbox.Submission) bool) (*workplace, inbox.Submission, error) {
+	c, err := a.config()
+	if err != nil {
+		return nil, inbox.Submission{}, err
+	}
+	l, err := a.openLedger(ctx, c)
+	if err != nil {
+		return nil, inbox.Submission{}, err
+	}
+	s, err := l.Find(ctx, o.name)
+	if err = errors.Join(err, l.Close()); err != nil {
+		return nil, s, err
+	}
+	w, err := a.open(ctx, c, s.Set.Sender, s.Set.Environment, command, connect(s), o.lockWait, 0)
+	if err != nil {
+		return nil, s, err
+	}
+	s, err = w.ledger.Submission(ctx, s.ID) // as it is under the lock
+	if err != nil {
+		return nil, s, errors.Join(err, w.close())
+	}
+	return w, s, nil
+}
+
+func runCancel(ctx context.Context, a *app, o handOptions) (err error) {
+	w, s, err := a.byHand(ctx, o, "socbatch cancel", func(s inbox.Submission) bool {
+		return s.State.BeforeGO() && s.State != inbox.Prepared
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	d := w.deliverer
+	if d == nil {
+		d = inbox.NewDeliverer(nil, w.ledger, nil, inbox.Options{})
+		if s.State != inbox.Prepared {
+			return &inbox.StateError{Name: s.Set.String(), Now: s.State, To: inbox.Cancelled}
+		}
+	}
+	if err := d.Cancel(ctx, &s, o.reason); err != nil {
+		return err
+	}
+	a.ui.result("cancelled  %s", s.Set)
+	a.ui.object(map[string]any{"submission": submissionJSON(s)})
+	return nil
+}
+
+func newMarkSentCmd(a *app, run func(context.Context, *app, handOptions) error) *cobra.Command {
+	var o handOptions
+	cmd := &cobra.Command{
+		Use:   "mark-sent NAME --reason TEXT",
+		Short: "Say that a declaration whose outcome is unknown was sent",
+		Long: `Say that a declaration whose outcome is unknown was sent.
+
+A GO was sent, its answer was lost, and the folder on the server may not be
+listed: then only a person can find out, by asking the office. The reason is
+kept in the ledger. If it was not sent after all, submit the file again with
+--resubmit --reason.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.name = args[0]
+			return run(cmd.Context(), a, o)
+		},
+	}
+	handFlags(cmd, &o)
+	return cmd
+}
+
+func runMarkSent(ctx context.Context, a *app, o handOptions) (err error) {
+	if strings.TrimSpace(o.reason) == "" {
+		return usagef("say how you know, for the ledger: --reason \"…\"")
+	}
+	w, s, err := a.byHand(ctx, o, "socbatch mark-sent", func(inbox.Submission) bool { return false })
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	if s.State != inbox.Unknown {
+		return &inbox.StateError{Name: s.Set.String(), Now: s.State, To: inbox.Sent}
+	}
+	if err := w.ledger.Move(ctx, s.ID, inbox.Sent, "a person says so: "+o.reason); err != nil {
+		return err
+	}
+	s.State, s.Note = inbox.Sent, fmt.Sprintf("a person says so: %s", o.reason)
+	a.ui.result("sent  %s", s.Set)
+	a.ui.object(map[string]any{"submission": submissionJSON(s)})
+	return nil
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/durable"
+	"github.com/socbatch/socbatch/internal/ledger"
+
+	"context"
+)
+
+// app is what every command has at hand.
+type app struct {
+	ui     *ui
+	getenv func(string) string
+	now    func() time.Time
+
+	configPath string
+	flags      settings
+	verbose    bool
+	log        *slog.Logger
+	disk       durable.Disk
+}
+
+// settings are the flags that stand above the environment and the file.
+type settings struct {
+	sender, stateDir, archive string
+	host, user, key           string
+	port                      int
+	hostKeys, knownHosts      []string
+	p12                       string
+	allowSSHRSA               bool
+	timeout                   time.Duration
+	parallel                  int
+}
+
+func newRootCmd(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "socbatch",
+		Short: "Send declarations to the Belgian social security in batch, and bring the answers back",
+		Long: `socbatch sends declarations (DmfA, Dimona, ASR, temporary unemployment, …) to the
+Belgian social security over SFTP, signed and named as it asks, and brings the
+receipts and notifications back. It never sends a declaration twice and never
+deletes a reply on the server before it is safely stored.
+
+` + exitHelp,
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
+			a.log = a.ui.logger(a.verbose)
+		},
+	}
+	cmd.SetVersionTemplate("socbatch {{.Version}}\n")
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	f := cmd.PersistentFlags()
+	f.StringVar(&a.configPath, "config", "", "configuration `FILE` (default "+displayPath(config.DefaultPath(a.getenv))+")")
+	f.BoolVar(&a.ui.json, "json", false, "print the result as JSON on standard output, and nothing else there")
+	f.BoolVarP(&a.ui.quiet, "quiet", "q", false, "say nothing but results and errors")
+	f.BoolVarP(&a.verbose, "verbose", "v", false, "say what happens in detail")
+	f.StringVar(&a.flags.sender, "sender", "", "sender `NUMBER`, six digits")
+	f.StringVar(&a.flags.stateDir, "state-dir", "", "`DIR`ectory of the ledger and the frozen copies")
+	f.StringVar(&a.flags.archive, "archive", "", "`DIR`ectory that replies are stored in")
+
+	cmd.AddGroup(&cobra.Group{ID: "daily", Title: "Every day:"}, &cobra.Group{ID: "trouble", Title: "When something broke off:"},
+		&cobra.Group{ID: "parts", Title: "Single steps:"}, &cobra.Group{ID: "try", Title: "To try it out:"})
+	add := func(group string, cmds ...*cobra.Command) {
+		for _, c := range cmds {
+			c.GroupID = group
+			wrapUsage(c)
+			cmd.AddCommand(c)
+		}
+	}
+	add("daily", newSubmitCmd(a, runSubmit), newFetchCmd(a, runFetch), newStatusCmd(a, runStatus))
+	add("trouble", newResumeCmd(a, runResume), newCancelCmd(a, runCancel), newMarkSentCmd(a, runMarkSent), newHostKeyCmd(a))
+	add("parts", newNameCmd(a, runName), newSignCmd(a, runSign), newVerifyCmd(a, runVerify))
+	add("try", newSandboxCmd(a, runSandbox), newDemoCmd(a, runDemo))
+	versionCmd := newVersionCmd(a)
+	wrapUsage(versionCmd)
+	cmd.AddCommand(versionCmd)
+	return cmd
+}
+
+// wrapUsage makes wrong arguments a usage error, and lets the help of every
+// command end with the exit codes.
+func wrapUsage(c *cobra.Command) {
+	if args := c.Args; args != nil {
+		c.Args = func(cmd *cobra.Command, a []string) error {
+			if err := args(cmd, a); err != nil {
+				return usageError{err}
+			}
+			return nil
+		}
+	}
+	if c.Long == "" {
+		c.Long = c.Short + "."
+	}
+	c.Long += "\n\n" + exitHelp
+	for _, sub := range c.Commands() {
+		wrapUsage(sub)
+	}
+}
+
+// connectionFlags are for the commands that talk to the server.
+func (a *app) connectionFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&a.flags.host, "host", "", "server `NAME`")
+	f.IntVar(&a.flags.port, "port", 0, "server port (default 8022)")
+	f.StringVar(&a.flags.user, "user", "", "user `NAME` on the server (EXP…)")
+	f.StringVar(&a.flags.key, "key", "", "private SSH key `FILE` (OpenSSH, PEM or PuTTY .ppk)")
+	f.StringSliceVar(&a.flags.hostKeys, "host-key", nil, "SHA256:`FINGERPRINT` that the server must have; may be repeated")
+	f.StringSliceVar(&a.flags.knownHosts, "known-hosts", nil, "OpenSSH known_hosts `FILE`; may be repeated")
+	f.BoolVar(&a.flags.allowSSHRSA, "allow-ssh-rsa", false, "allow this server's outdated ssh-rsa (SHA-1) signatures")
+	f.DurationVar(&a.flags.timeout, "timeout", 0, "end what makes no progress for so long (default 1m0s)")
+	f.IntVar(&a.flags.parallel, "parallel", 0, "files in flight, 1 to 512 (default 64)")
+}
+
+// config reads the configuration: flags over environment over file.
+func (a *app) config() (config.Config, error) {
+	c, path, err := config.Load(a.configPath, a.getenv)
+	if err != nil {
+		return c, err
+	}
+	a.log.Debug("configuration", "file", path)
+	text := func(to *string, flag string, isPath bool) {
+		if flag == "" {
+			return
+		}
+		if isPath {
+			if abs, err := filepath.Abs(flag); err == nil {
+				flag = abs
+			}
+		}
+		*to = flag
+	}
+	f := a.flags
+	defaultArchive := filepath.Join(c.StateDir, "replies")
+	text(&c.Sender, f.sender, false)
+	text(&c.StateDir, f.stateDir, true)
+	if c.Replies.Archive == defaultArchive {
+		c.Replies.Archive = filepath.Join(c.StateDir, "replies")
+	}
+	text(&c.Replies.Archive, f.archive, true)
+	text(&c.Endpoint.Host, f.host, false)
+	text(&c.Endpoint.User, f.user, false)
+	text(&c.Endpoint.Key, f.key, true)
+	text(&c.Identity.P12, f.p12, true)
+	if f.port != 0 {
+		c.Endpoint.Port = f.port
+	}
+	if len(f.hostKeys) > 0 {
+		c.Endpoint.HostKeys = f.hostKeys
+	}
+	if len(f.knownHosts) > 0 {
+		c.Endpoint.KnownHosts = f.knownHosts
+	}
+	if f.allowSSHRSA {
+		c.Endpoint.AllowSSHRSA = true
+	}
+	if f.timeout != 0 {
+		c.Endpoint.Timeout = config.Duration(f.timeout)
+	}
+	if f.parallel != 0 {
+		c.Endpoint.Parallel = f.parallel
+	}
+	return c, c.Check()
+}
+
+// needSender is config for commands that name or send something.
+func (a *app) needSender() (config.Config, error) {
+	c, err := a.config()
+	if err == nil && c.Sender == "" {
+		err = usagef("no sender number is known: put sender = \"123456\" into the configuration, or give --sender")
+	}
+	return c, err
+}
+
+func (a *app) openLedger(ctx context.Context, c config.Config) (*ledger.Ledger, error) {
+	return ledger.Open(ctx, filepath.Join(c.StateDir, "ledger.db"), a.now)
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/socbatch/socbatch/internal/sandbox"
+)
+
+type sandboxOptions struct {
+	dir      string
+	port     int
+	journal  string
+	scenario string
+	receipt  time.Duration
+	answer   time.Duration
+}
+
+const sandboxSender = "101380"
+
+func newSandboxCmd(a *app, run func(context.Context, *app, sandboxOptions) error) *cobra.Command {
+	var o sandboxOptions
+	cmd := &cobra.Command{
+		Use:   "sandbox",
+		Short: "Run a stand-in for the social security's server on this machine",
+		Long: `Run a stand-in for the social security's server on this machine.
+
+It has the six folders, checks what is sent as the real one would, and answers
+with receipts and notifications. Only this machine can reach it. A key, a test
+certificate and a configuration for it are written to DIR/client. It runs until
+Ctrl-C; started again with the same --dir it goes on where it stopped.
+
+A scenario file (TOML) makes it refuse, answer late, or break down: see
+docs/sandbox.md.`,
+		Example: `  socbatch sandbox --dir try &
+  socbatch --config try/client/socbatch.toml submit --env T dimona.xml --wait 1m`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), a, o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.dir, "dir", "socbatch-sandbox", "`DIR`ectory of the server and of the client's files")
+	f.IntVar(&o.port, "port", 0, "port (default: a free one)")
+	f.StringVar(&o.journal, "journal", "", "write what is received and answered to `FILE`, one JSON object per line")
+	f.StringVar(&o.scenario, "scenario", "", "`FILE` that says what goes wrong (TOML)")
+	f.DurationVar(&o.receipt, "receipt-delay", sandbox.DefaultReceiptDelay, "`TIME` from GO to receipt")
+	f.DurationVar(&o.answer, "notification-delay", sandbox.DefaultNotificationDelay, "`TIME` from receipt to notification")
+	return cmd
+}
+
+// startSandbox runs a server on dir, with the client's files beside it.
+func startSandbox(ctx context.Context, a *app, o sandboxOptions) (s *sandbox.Server, config string, err error) {
+	sender := a.flags.sender
+	if sender == "" {
+		sender = sandboxSender
+	}
+	dir, err := filepath.Abs(o.dir)
+	if err != nil {
+		return nil, "", err
+	}
+	kit, err := sandbox.OpenKit(filepath.Join(dir, "client"), sender)
+	if err != nil {
+		return nil, "", err
+	}
+	var scenario sandbox.Scenario
+	if o.scenario != "" {
+		text, err := os.ReadFile(o.scenario)
+		if err != nil {
+			return nil, "", err
+		}
+		if scenario, err = sandbox.ParseScenario(text); err != nil {
+			return nil, "", usageError{fmt.Errorf("%s: %w", o.scenario, err)}
+		}
+	}
+	atOnce := func(d time.Duration) time.Duration {
+		if d == 0 {
+			return -1 // zero stands for the default there
+		}
+		return d
+	}
+	s, err = sandbox.New(sandbox.Config{
+		Dir: filepath.Join(dir, "server"), Sender: sender, User: kit.User, AuthorizedKeys: []ssh.PublicKey{kit.Key},
+		Certificate: kit.Certificate, Port: o.port, JournalPath: o.journal, Scenario: scenario,
+		ReceiptDelay: atOnce(o.receipt), NotificationDelay: atOnce(o.answer), Clock: a.now, Logger: a.log,
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	if err := s.Start(ctx); err != nil {
+		return nil, "", errors.Join(err, s.Close())
+	}
+	if config, err = kit.WriteConfig(s); err != nil {
+		return nil, "", errors.Join(err, s.Close())
+	}
+	return s, config, nil
+}
+
+func runSandbox(ctx context.Context, a *app, o sandboxOptions) (err error) {
+	s, config, err := startSandbox(ctx, a, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	a.ui.result("listening on %s, user EXP%s, host key %s", s.Addr(), sandboxUser(a), s.HostKeyFingerprint())
+	a.ui.object(map[string]any{"address": s.Addr(), "user": "EXP" + sandboxUser(a), "host_key": s.HostKeyFingerprint(), "config": config})
+	a.ui.say("use it with: socbatch --config %s submit --env T FILE", config)
+	a.ui.say("stop it with Ctrl-C")
+	<-ctx.Done()
+	return nil
+}
+
+func sandboxUser(a *app) string {
+	if a.flags.sender != "" {
+		return a.flags.sender
+	}
+	return sandboxSender
+}

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/socbatch/socbatch/internal/durable"
+	"github.com/socbatch/socbatch/naming"
+	"github.com/socbatch/socbatch/sign"
+)
+
+type signOptions struct {
+	files  []string
+	output string
+	text   string
+	chain  bool
+	force  bool
+}
+
+func newSignCmd(a *app, run func(context.Context, *app, signOptions) error) *cobra.Command {
+	var o signOptions
+	cmd := &cobra.Command{
+		Use:   "sign FILE…",
+		Short: "Make the signature files of declarations",
+		Long: `Make the signature files of declarations, and send nothing.
+
+The signature of FI.… is written beside it as FS.…, that of any other FILE as
+FILE.FS. It is a detached PKCS#7 over the exact bytes of the file, in base64
+without header lines.`,
+		Example: `  socbatch sign --p12 me.p12 FI.DMFA.101380.20260930.00001.R.1.1`,
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.files = args
+			return run(cmd.Context(), a, o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&a.flags.p12, "p12", "", "`FILE` of the signing certificate (.p12, .pfx)")
+	f.StringVarP(&o.output, "output", "o", "", "write the signature to `FILE`; - is standard output")
+	f.StringVar(&o.text, "text", "", "form of the text: 64-crlf, 76-cr or one-line")
+	f.BoolVar(&o.chain, "chain", false, "put the issuers' certificates in as well")
+	f.BoolVarP(&o.force, "force", "f", false, "replace a signature file that is there")
+	return cmd
+}
+
+func runSign(ctx context.Context, a *app, o signOptions) error {
+	c, err := a.config()
+	if err != nil {
+		return err
+	}
+	if o.output != "" && len(o.files) > 1 {
+		return usagef("--output goes with one file")
+	}
+	if o.text != "" {
+		c.Identity.Text = o.text
+	}
+	form, err := textForm(c)
+	if err != nil {
+		return err
+	}
+	id, err := a.identity(c)
+	if err != nil {
+		return err
+	}
+	if id == nil {
+		return credentialf("give the file of your certificate with --p12 FILE, or configure it", "no certificate is configured; nothing was signed")
+	}
+	type item struct {
+		File   string `json:"file"`
+		FS     string `json:"fs"`
+		SHA256 string `json:"sha256"`
+		Size   int64  `json:"size"`
+		Signer string `json:"signer"`
+	}
+	list := []item{}
+	for _, f := range o.files {
+		target := o.output
+		if target == "" {
+			target = signatureOf(f)
+		}
+		if target != "-" && !o.force {
+			if _, err := os.Lstat(target); err == nil {
+				return fmt.Errorf("%s is there already and was not replaced: use --force, or another --output", target)
+			}
+		}
+		rep, err := signFile(ctx, a, f, target, id, sign.Options{IncludeChain: o.chain || c.Identity.IncludeChain}, form)
+		if err != nil {
+			return err
+		}
+		if !rep.LineEnds.Clean() {
+			a.ui.warn("%s: not every line ends in CR LF (or it has NUL bytes); some programs would check its signature over other bytes", f)
+		}
+		owner := sign.Describe(id.Certificate()).Owner
+		list = append(list, item{f, target, fmt.Sprintf("%x", rep.SHA256), rep.Bytes, owner})
+		if target != "-" {
+			a.ui.result("signed  %s  by %s → %s", printable(f), printable(owner), printable(target))
+		}
+	}
+	a.ui.object(map[string]any{"signatures": list})
+	return nil
+}
+
+func signatureOf(file string) string {
+	base := filepath.Base(file)
+	if n, err := naming.Parse(base); err == nil && (n.Kind == naming.FI || n.Kind == naming.FO || n.Kind == naming.CO) {
+		return filepath.Join(filepath.Dir(file), n.WithKind(naming.FS).String())
+	}
+	return file + ".FS"
+}
+
+func signFile(ctx context.Context, a *app, file, target string, id *sign.Identity, opts sign.Options, form sign.TextForm) (sign.Report, error) {
+	in, err := os.Open(file)
+	if err != nil {
+		return sign.Report{}, err
+	}
+	defer in.Close() //nolint:errcheck // only read
+	der, rep, err := sign.Sign(ctx, in, id, opts)
+	if err != nil {
+		return rep, fmt.Errorf("%s: %w; nothing was signed", file, err)
+	}
+	text := sign.EncodeText(der, form)
+	if target == "-" {
+		if a.ui.json {
+			return rep, usagef("--json and the signature cannot both go to standard output")
+		}
+		_, err = a.ui.out.Write(text)
+		return rep, err
+	}
+	var disk durable.Disk
+	return rep, disk.WriteFile(target, func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
+}
+
+type verifyOptions struct {
+	file      string
+	signature string
+	roots     string
+	noRoots   bool
+}
+
+func newVerifyCmd(a *app, run func(context.Context, *app, verifyOptions) error) *cobra.Command {
+	var o verifyOptions
+	cmd := &cobra.Command{
+		Use:   "verify FILE [SIGNATURE]",
+		Short: "Check the signature of a file",
+		Long: `Check the signature of a file: of a declaration (FI and FS) or of a reply (FO and
+FS). Without a SIGNATURE the FS beside the file is used. Exit code 0 means that
+the signature is valid, by a signer whom the trusted roots vouch for.`,
+		Args: cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.file = args[0]
+			if len(args) > 1 {
+				o.signature = args[1]
+			}
+			return run(cmd.Context(), a, o)
+		},
+	}
+	cmd.Flags().StringVar(&o.roots, "roots", "", "PEM `FILE` of the root certificates to trust (default: replies.trusted_roots)")
+	cmd.Flags().BoolVar(&o.noRoots, "any-signer", false, "do not ask who the signer is, only whether the signature fits the file")
+	return cmd
+}
+
+func runVerify(_ context.Context, a *app, o verifyOptions) error {
+	c, err := a.config()
+	if err != nil {
+		return err
+	}
+	if o.roots != "" {
+		c.Replies.TrustedRoots = o.roots
+	}
+	opts := sign.VerifyOptions{Now: a.now(), SkipChain: o.noRoots}
+	if !o.noRoots {
+		if opts.Roots, err = replyRoots(c); err != nil {
+			return err
+		}
+		if opts.Roots == nil {
+			return usagef("whom to trust? give the root certificates with --roots FILE, or --any-signer")
+		}
+	}
+	if o.signature == "" {
+		o.signature = signatureOf(o.file)
+	}
+	fs, err := readLimited(o.signature, sign.MaxSignatureSize)
+	if err != nil {
+		return err
+	}
+	in, err := os.Open(o.file)
+	if err != nil {
+		return err
+	}
+	defer in.Close() //nolint:errcheck // only read
+	sig, err := sign.Verify(in, fs, opts)
+	if err != nil {
+		return codedError{fmt.Errorf("%s: %w; do not rely on this file", o.file, err), exitFailed}
+	}
+	info := sign.Describe(sig.Signer)
+	a.ui.result("valid  %s", printable(o.file))
+	a.ui.result("  signed by    %s", printable(info.Owner))
+	a.ui.result("  issued by    %s", printable(info.Issuer))
+	if !sig.SigningTime.IsZero() {
+		a.ui.result("  signed at    %s, as the signer says", clock(sig.SigningTime))
+	}
+	a.ui.result("  algorithm    %s, %s", sig.Key, sig.Digest)
+	if o.noRoots {
+		a.ui.warn("who the signer is was not checked")
+	}
+	a.ui.object(map[string]any{
+		"file": o.file, "valid": true, "chain_checked": !o.noRoots, "signer": info.Owner, "issuer": info.Issuer,
+		"serial": info.Serial, "fingerprint": info.Fingerprint, "signing_time": sig.SigningTime, "key": sig.Key, "digest": sig.Digest,
+	})
+	return nil
+}
+
+func readLimited(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(b)) > most {
+		return nil, errors.New(strings.Join([]string{path, "is too large to be a signature"}, " "))
+	}
+	return b, nil
+}

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/naming"
+)
+
+type statusOptions struct {
+	name        string
+	environment string
+	application string
+	open        bool
+	refused     bool
+	limit       int
+}
+
+func newStatusCmd(a *app, run func(context.Context, *app, statusOptions) error) *cobra.Command {
+	var o statusOptions
+	cmd := &cobra.Command{
+		Use:   "status [NAME]",
+		Short: "Show what was sent and what became of it",
+		Long: `Show what was sent and what became of it, newest first; with a NAME, the whole
+story of one declaration: its files, its way, and each answer.
+
+NAME is the name of the set or of one of its files.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				o.name = args[0]
+			}
+			return run(cmd.Context(), a, o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.environment, "env", "e", "", "only this environment: R, T or S")
+	f.StringVarP(&o.application, "app", "a", "", "only this application")
+	f.BoolVar(&o.open, "open", false, "only those without a final answer")
+	f.BoolVar(&o.refused, "refused", false, "only those that were refused")
+	f.IntVarP(&o.limit, "limit", "n", 50, "show at most `N`; 0 shows all")
+	return cmd
+}
+
+func runStatus(ctx context.Context, a *app, o statusOptions) (err error) {
+	c, err := a.config()
+	if err != nil {
+		return err
+	}
+	l, err := a.openLedger(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	if o.name != "" {
+		return statusOne(ctx, a, l, o.name)
+	}
+	filter := ledger.Filter{Application: strings.ToUpper(o.application), Limit: o.limit}
+	if o.environment != "" {
+		if filter.Environment, err = naming.ParseEnvironment(strings.ToUpper(o.environment)); err != nil {
+			return usageError{err}
+		}
+	}
+	for _, s := range inbox.States() {
+		if (o.open && !s.Final()) || (o.refused && s == inbox.Refused) {
+			filter.States = append(filter.States, s)
+		}
+	}
+	found, err := l.Submissions(ctx, filter)
+	if err != nil {
+		return err
+	}
+	list := []*jsonSubmission{}
+	for _, s := range found {
+		list = append(list, submissionJSON(s))
+	}
+	a.ui.object(map[string]any{"submissions": list})
+	if a.ui.json {
+		return nil
+	}
+	if len(found) == 0 {
+		a.ui.say("nothing to show")
+		return nil
+	}
+	statusTable(a, found)
+	return nil
+}
+
+func statusTable(a *app, found []inbox.Submission) {
+	w := tabwriter.NewWriter(a.ui.out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "SET\tSENT\tSTATE\tRECEIPT\tREMARK")
+	for _, s := range found {
+		when := "-"
+		if !s.SentAt.IsZero() {
+			when = clock(s.SentAt)
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Set, when, stateWords(s.State), dash(s.Ticket), dash(shorten(s.Note, 60)))
+	}
+	_ = w.Flush()
+}
+
+func clock(t time.Time) string { return t.In(naming.Brussels()).Format("2006-01-02 15:04") }
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func shorten(s string, n int) string {
+	s = printable(s)
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-1]) + "…"
+	}
+	return s
+}
+
+// maxShown is how many answers and anomalies are printed for a person; --json
+// has all of them.
+const maxShown = 100
+
+func statusOne(ctx context.Context, a *app, l *ledger.Ledger, name string) error {
+	s, err := l.Find(ctx, name)
+	if err != nil {
+		return err
+	}
+	history, err := l.History(ctx, s.ID)
+	if err != nil {
+		return err
+	}
+	answers, err := l.Answers(ctx, s.ID)
+	if err != nil {
+		return err
+	}
+	story := jsonStory{jsonSubmission: submissionJSON(s), Events: []jsonEvent{}, Answers: []jsonAnswer{}}
+	for _, e := range history {
+		story.Events = append(story.Events, e2j(e))
+	}
+	for _, x := range answers {
+		ja := jsonAnswer{Reply: x.Reply, Path: x.Path, Signature: x.Signature, Kind: x.Kind, Outcome: x.Outcome, MatchedBy: x.MatchedBy, Part: x.Part, Form: x.Form, Errors: x.Anomalies}
+		if len(x.Tickets) > 0 {
+			ja.Ticket = x.Tickets[0]
+		}
+		story.Answers = append(story.Answers, ja)
+	}
+	a.ui.object(story)
+	if !a.ui.json {
+		printStory(a, s, history, answers)
+	}
+	return nil
+}
+
+func e2j(e ledger.Event) jsonEvent {
+	return jsonEvent{At: e.At, State: string(e.State), Note: e.Note}
+}
+
+func printStory(a *app, s inbox.Submission, history []ledger.Event, answers []ledger.StoredAnswer) {
+	u := a.ui
+	app := s.Set.Application
+	if x, ok := naming.LookupApplication(app); ok {
+		app += ", " + x.Meaning
+	}
+	u.result("%s", s.Set)
+	u.result("  application  %s", app)
+	u.result("  environment  %s, %s (folder %s)", s.Set.Environment, s.Set.Environment.Meaning(), s.Set.Inbox())
+	u.result("  state        %s", u.mark(string(s.State), stateWords(s.State)))
+	if s.Note != "" {
+		u.result("  remark       %s", printable(s.Note))
+	}
+	if s.Ticket != "" {
+		u.result("  receipt      %s", s.Ticket)
+	}
+	if s.Reason != "" {
+		u.result("  sent again   %s", printable(s.Reason))
+	}
+	if s.Signed() {
+		u.result("  signed by    %s", printable(s.SignedBy))
+	}
+	for _, p := range s.Parts {
+		u.result("  part %d       %s, %d bytes, from %s", p.Number, s.Set.FI(p.Number), p.Size, printable(p.Source))
+		u.result("               SHA-256 %s", p.Hash)
+	}
+	u.result("  history")
+	for _, e := range history {
+		t, _ := time.Parse(time.RFC3339Nano, e.At)
+		line := fmt.Sprintf("%s  %s", t.In(naming.Brussels()).Format("2006-01-02 15:04:05"), stateWords(e.State))
+		if e.Note != "" {
+			line += ": " + printable(e.Note)
+		}
+		u.result("    %s", line)
+	}
+	if len(answers) > 0 {
+		u.result("  answers")
+	}
+	for i, x := range answers {
+		if i == maxShown {
+			u.result("    … and %d more (--json has all)", len(answers)-maxShown)
+			break
+		}
+		line := x.Kind + " " + strings.ReplaceAll(x.Outcome, "-", " ")
+		if x.Form > 0 {
+			line += fmt.Sprintf(", part %d form %d", x.Part, x.Form)
+		}
+		u.result("    %s  %s", x.Reply, u.mark(x.Outcome, line))
+		u.result("      signature %s; stored as %s", printable(x.Signature), x.Path)
+		for j, e := range x.Anomalies {
+			if j == maxShown {
+				u.result("      … and %d more", len(x.Anomalies)-maxShown)
+				break
+			}
+			u.result("      %s", printable(strings.TrimSpace(strings.Join([]string{e.ErrorID, e.Class, e.Tag, e.Location}, " "))))
+		}
+	}
+}

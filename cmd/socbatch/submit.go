@@ -1,0 +1,462 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/lock"
+	"github.com/socbatch/socbatch/naming"
+	"github.com/socbatch/socbatch/sign"
+	"github.com/socbatch/socbatch/transport"
+	"github.com/socbatch/socbatch/transport/sftp"
+)
+
+// submitOptions are what a person decides about a submission.
+type submitOptions struct {
+	files       []string
+	environment string
+	application string
+	parts       bool
+	dryRun      bool
+	sign        bool
+	skipChecks  bool
+	resubmit    bool
+	reason      string
+	wait        time.Duration
+	lockWait    time.Duration
+	settle      time.Duration
+	settleSet   bool
+	pause       time.Duration
+}
+
+func newSubmitCmd(a *app, run func(context.Context, *app, submitOptions) error) *cobra.Command {
+	var o submitOptions
+	cmd := &cobra.Command{
+		Use:   "submit FILE…",
+		Short: "Sign, name and send declarations",
+		Long: `Sign, name and send declarations.
+
+Each FILE is a declaration of its own; with --parts the files are the parts of
+one, in the order given. The application is found from the root element of the
+file. A file that is already named FI.… keeps its name.
+
+Nothing is sent twice: a file whose contents were sent before is refused with
+exit code 7, and a run that broke off goes on where it stopped when the same
+command is given again.`,
+		Example: `  socbatch submit --env T dimona.xml
+  socbatch submit --env R --parts dmfa-1.xml dmfa-2.xml --wait 10m
+  socbatch submit --env R --dry-run *.xml`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.files = args
+			o.settleSet = cmd.Flags().Changed("settle")
+			return run(cmd.Context(), a, o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.environment, "env", "e", "", "environment: R production, T test, S DmfA declaration test")
+	f.StringVarP(&o.application, "app", "a", "", "application `CODE`, such as DMFA (default: from the root element)")
+	f.BoolVar(&o.parts, "parts", false, "the files are the parts of one declaration")
+	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "show names, folder, signature and checks, and touch nothing")
+	f.BoolVar(&o.sign, "sign", false, "sign also where no signature is asked for (T, S)")
+	f.BoolVar(&o.skipChecks, "skip-checks", false, "send also what the server is known to refuse")
+	f.BoolVar(&o.resubmit, "resubmit", false, "send contents again that were sent before; needs --reason")
+	f.StringVar(&o.reason, "reason", "", "why, for the ledger")
+	f.DurationVarP(&o.wait, "wait", "w", 0, "stay until the answers are there, at most `TIME` (such as 10m)")
+	f.DurationVar(&o.lockWait, "lock-wait", 0, "wait at most `TIME` for another socbatch to be ready")
+	f.DurationVar(&o.settle, "settle", 0, "a file must not have changed for `TIME` (default 2s)")
+	f.DurationVar(&o.pause, "settle-pause", 10*time.Second, "`TIME` between two looks at a set whose outcome is unknown")
+	f.StringVar(&a.flags.p12, "p12", "", "`FILE` of the signing certificate (.p12, .pfx)")
+	a.connectionFlags(cmd)
+	return cmd
+}
+
+// submission is a submit command that has been thought through.
+type submission struct {
+	options  submitOptions
+	config   config.Config
+	env      naming.Environment
+	jobs     []inbox.Job
+	identity *sign.Identity
+	text     sign.TextForm
+}
+
+func runSubmit(ctx context.Context, a *app, o submitOptions) error {
+	s, err := planSubmit(ctx, a, o)
+	if err != nil {
+		return err
+	}
+	if o.dryRun {
+		return dryRun(ctx, a, s)
+	}
+	return send(ctx, a, s)
+}
+
+// planSubmit decides everything that can be decided before anything is touched.
+func planSubmit(ctx context.Context, a *app, o submitOptions) (*submission, error) {
+	c, err := a.needSender()
+	if err != nil {
+		return nil, err
+	}
+	s := &submission{options: o, config: c}
+	if o.resubmit && strings.TrimSpace(o.reason) == "" {
+		return nil, usagef("--resubmit needs a reason for the ledger: --reason \"…\"")
+	}
+	if !o.resubmit && o.reason != "" {
+		return nil, usagef("--reason goes with --resubmit")
+	}
+	if o.application != "" {
+		if faults := naming.Validate("FI."+o.application, naming.Context{}); len(faults) > 1 {
+			if f := faults[1]; f.Warning {
+				a.ui.warn("%s", f.Text)
+			} else {
+				return nil, usagef("--app: %s", f.Text)
+			}
+		}
+	}
+	if s.jobs, err = inbox.Plan(o.files, o.parts); err != nil {
+		return nil, usageError{err}
+	}
+	if s.env, err = environmentOf(o.environment, c, s.jobs); err != nil {
+		return nil, err
+	}
+	for _, j := range s.jobs {
+		if err := fitsNamed(j, c, s.env, o.application); err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range o.files {
+		if _, err := inbox.CheckSource(f, c.Declaration.MaxSize); err != nil {
+			return nil, err
+		}
+	}
+	if s.text, err = textForm(c); err != nil {
+		return nil, err
+	}
+	if s.env.RequiresSignature() || o.sign || c.Identity.SignAlways {
+		if s.identity, err = a.identity(c); err != nil {
+			return nil, err
+		}
+		if s.identity == nil {
+			return nil, credentialf("put p12 = \"FILE\" under [identity] in the configuration, or give --p12",
+				"environment %s needs a signature and no certificate is configured; nothing was sent", s.env)
+		}
+	}
+	settle := time.Duration(c.Declaration.Settle)
+	if o.settleSet {
+		settle = o.settle
+	}
+	return s, inbox.Settled(ctx, o.files, settle)
+}
+
+// environmentOf decides the environment. Production is never a default.
+func environmentOf(flag string, c config.Config, jobs []inbox.Job) (naming.Environment, error) {
+	if flag != "" {
+		env, err := naming.ParseEnvironment(strings.ToUpper(flag))
+		if err != nil {
+			return "", usageError{err}
+		}
+		return env, nil
+	}
+	for _, j := range jobs {
+		if j.Named != nil && j.Named.Environment == naming.Production {
+			return "", usagef("the files are named for production: say so with --env R; nothing was sent")
+		}
+		if j.Named != nil {
+			return j.Named.Environment, nil
+		}
+	}
+	if c.Environment == "" {
+		return "", usagef("which environment? give --env T for a test, --env R for production; nothing was sent")
+	}
+	return naming.Environment(c.Environment), nil
+}
+
+// fitsNamed compares a name that a file already has with everything else.
+func fitsNamed(j inbox.Job, c config.Config, env naming.Environment, application string) error {
+	n := j.Named
+	switch {
+	case n == nil:
+		return nil
+	case n.Environment != env:
+		return usagef("%s is named for environment %s and --env says %s; nothing was sent", j.Files[0], n.Environment, env)
+	case n.Sender != c.Sender:
+		return usagef("%s is named for sender %s and you are %s (ACRF-108); nothing was sent", j.Files[0], n.Sender, c.Sender)
+	case application != "" && n.Application != application:
+		return usagef("%s is named for application %s and --app says %s; nothing was sent", j.Files[0], n.Application, application)
+	}
+	return nil
+}
+
+func (s *submission) submitter(a *app, spool *inbox.Spool, l inbox.Ledger) *inbox.Submitter {
+	sub := &inbox.Submitter{
+		Spool: spool, Ledger: l, Sender: s.config.Sender, Environment: s.env, Application: s.options.application,
+		Freeze: inbox.FreezeOptions{
+			Identity: s.identity, Sign: sign.Options{IncludeChain: s.config.Identity.IncludeChain}, Text: s.text,
+			MaxSize: s.config.Declaration.MaxSize,
+		},
+		SkipChecks: s.options.skipChecks, Again: s.options.resubmit, Reason: s.options.reason, Now: a.now,
+	}
+	if s.identity != nil {
+		sub.SignedBy = sign.Describe(s.identity.Certificate()).Owner
+	}
+	return sub
+}
+
+// dryRun shows what would be sent. It works in a temporary directory and on a
+// transaction that is undone.
+func dryRun(ctx context.Context, a *app, s *submission) error {
+	dir, err := os.MkdirTemp("", "socbatch-dry-run-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
+	path := filepath.Join(s.config.StateDir, "ledger.db")
+	if _, err := os.Stat(path); err != nil {
+		path = filepath.Join(dir, "ledger.db") // none yet, and none is made
+	}
+	l, err := ledger.Open(ctx, path, a.now)
+	if err != nil {
+		return err
+	}
+	defer l.Close() //nolint:errcheck // nothing was written
+	outcomes := s.submitter(a, inbox.NewSpool(dir, &a.disk), l).Preview(ctx, s.jobs, l.Preview)
+	for _, o := range outcomes {
+		printWarnings(a, o)
+		if o.Err != nil {
+			a.ui.problem(jobName(o.Job), o.Err)
+			continue
+		}
+		printPreview(a, o)
+	}
+	a.ui.say("dry run: nothing was sent, and nothing was written to the ledger")
+	return finish(a, s, outcomes, nil, true)
+}
+
+func printPreview(a *app, o inbox.Outcome) {
+	set := o.Submission.Set
+	verb := "would send"
+	if o.Resumed {
+		verb = "would go on with"
+	}
+	a.ui.result("%s %s to %s", verb, set, set.Inbox())
+	for _, p := range o.Submission.Parts {
+		a.ui.result("  %s  %d bytes, %s, from %s", set.FI(p.Number), p.Size, plural(len(p.Forms), "form"), printable(p.Source))
+		if p.SignSize > 0 {
+			a.ui.result("  %s  signed by %s", set.FS(p.Number), printable(o.Submission.SignedBy))
+		}
+	}
+	a.ui.result("  %s", set.GO())
+}
+
+// send does the work under the lock of the sender and environment.
+func send(ctx context.Context, a *app, s *submission) (err error) {
+	c := s.config
+	endpoint, err := a.endpoint(c)
+	if err != nil {
+		return err
+	}
+	held, err := lock.Acquire(ctx, filepath.Join(c.StateDir, "locks"), "send-"+c.Sender+"-"+string(s.env), "socbatch submit", s.options.lockWait)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, held.Release()) }()
+	l, err := a.openLedger(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+
+	var session *sftp.Session
+	var total int64
+	for _, j := range s.jobs {
+		for _, f := range j.Files {
+			if info, err := os.Stat(f); err == nil {
+				total += info.Size()
+			}
+		}
+	}
+	bar := a.ui.progress("sending", total, true)
+	spool := inbox.NewSpool(filepath.Join(c.StateDir, "spool"), &a.disk)
+	submitter := s.submitter(a, spool, l)
+	var mu sync.Mutex
+	submitter.Deliverer = func(ctx context.Context) (*inbox.Deliverer, error) {
+		var err error
+		if session, err = a.dial(ctx, endpoint); err != nil {
+			return nil, err
+		}
+		d := inbox.NewDeliverer(session, l, spool, inbox.Options{
+			Parallel: c.Endpoint.Parallel, Pause: s.options.pause,
+			Observe: func(e inbox.Event) {
+				mu.Lock()
+				defer mu.Unlock()
+				a.log.Debug(string(e.What), "set", e.Set.String(), "file", e.File, "bytes", e.Size)
+				bar.add(e.Size)
+			},
+		})
+		return d, settleLeft(ctx, a, l, d, c.Sender, s.env)
+	}
+	outcomes, err := submitter.Run(ctx, s.jobs)
+	bar.done()
+	defer func() {
+		if session != nil {
+			if cerr := session.Close(); cerr != nil {
+				a.log.Debug("close", "error", cerr)
+			}
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	for _, o := range outcomes {
+		printWarnings(a, o)
+		printOutcome(a, o)
+	}
+	var answers []inbox.Submission
+	if s.options.wait > 0 && ctx.Err() == nil {
+		if answers, err = s.await(ctx, a, l, outcomes, session, endpoint); err != nil {
+			return err
+		}
+	}
+	return finish(a, s, outcomes, answers, false)
+}
+
+// settleLeft looks what became of sets whose outcome an earlier run left
+// unknown, and says so. What cannot be settled now stays for resume.
+func settleLeft(ctx context.Context, a *app, l *ledger.Ledger, d *inbox.Deliverer, sender string, env naming.Environment) error {
+	left, err := l.Submissions(ctx, ledger.Filter{Sender: sender, Environment: env, States: []inbox.State{inbox.Unknown}})
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	a.ui.say("an earlier run broke off after GO: looking what became of %s", plural(len(left), "set"))
+	sets := make([]*inbox.Submission, len(left))
+	for i := range left {
+		sets[i] = &left[i]
+	}
+	err = d.Settle(ctx, sets)
+	for _, s := range sets {
+		if s.State != inbox.Unknown {
+			a.ui.say("  %s: %s (%s)", s.Set, stateWords(s.State), s.Note)
+		}
+	}
+	if err != nil && (transport.ClassOf(err) == transport.Temporary || transport.ClassOf(err) == transport.Cancelled) {
+		return err
+	}
+	if err != nil {
+		a.ui.warn("%s", explain(err).Message)
+		a.ui.hint("settle them by hand, see: socbatch help mark-sent")
+	}
+	return nil
+}
+
+func jobName(j inbox.Job) string {
+	names := make([]string, len(j.Files))
+	for i, f := range j.Files {
+		names[i] = printable(filepath.Base(f))
+	}
+	return strings.Join(names, " + ")
+}
+
+func printWarnings(a *app, o inbox.Outcome) {
+	for _, w := range o.Warnings {
+		a.ui.warn("%s", printable(w))
+	}
+}
+
+func printOutcome(a *app, o inbox.Outcome) {
+	if o.Err != nil {
+		a.ui.problem(jobName(o.Job), o.Err)
+		for _, h := range explain(o.Err).Hints {
+			a.ui.hint("%s", h)
+		}
+		return
+	}
+	s := o.Submission
+	detail := plural(len(s.Parts), "part")
+	if s.Signed() {
+		detail += ", signed by " + printable(s.SignedBy)
+	} else {
+		detail += ", not signed"
+	}
+	if o.Resumed {
+		detail += ", finished what an earlier run began"
+	}
+	a.ui.result("%s  %s  %s (%s) to %s", a.ui.mark(string(s.State), string(s.State)), s.Set, jobName(o.Job), detail, s.Set.Inbox())
+}
+
+// finish prints the JSON and decides the exit code.
+func finish(a *app, s *submission, outcomes []inbox.Outcome, answers []inbox.Submission, dry bool) error {
+	latest := map[int64]inbox.Submission{}
+	for _, x := range answers {
+		latest[x.ID] = x
+	}
+	type item struct {
+		Files      []string        `json:"files"`
+		Submission *jsonSubmission `json:"submission,omitempty"`
+		Resumed    bool            `json:"resumed,omitempty"`
+		Warnings   []string        `json:"warnings,omitempty"`
+		Error      *explanation    `json:"error,omitempty"`
+	}
+	out := struct {
+		DryRun      bool         `json:"dry_run,omitempty"`
+		Submissions []item       `json:"submissions"`
+		Error       *explanation `json:"error,omitempty"`
+	}{DryRun: dry, Submissions: []item{}}
+	var codes []int
+	var first error
+	for _, o := range outcomes {
+		it := item{Files: o.Job.Files, Resumed: o.Resumed, Warnings: o.Warnings}
+		sub := o.Submission
+		if x, ok := latest[sub.ID]; ok {
+			sub = x
+		}
+		if sub.Set.Application != "" {
+			it.Submission = submissionJSON(sub)
+		}
+		err := o.Err
+		if err == nil && s.options.wait > 0 && !dry {
+			err = answered(sub)
+		}
+		if err != nil {
+			x := explain(err)
+			it.Error = &x
+			if first == nil || urgency(exitCode(err)) > urgency(exitCode(first)) {
+				first = err
+			}
+		}
+		codes = append(codes, exitCode(err))
+		out.Submissions = append(out.Submissions, it)
+	}
+	var err error
+	if first != nil {
+		err = toldError{codedError{first, worst(codes)}}
+		x := explain(first)
+		x.Code, x.Class = worst(codes), className(worst(codes))
+		out.Error = &x
+	}
+	a.ui.object(out)
+	return err
+}
+
+// answered turns the state of a set that was waited for into an error, unless
+// it is accepted.
+func answered(s inbox.Submission) error {
+	switch s.State {
+	case inbox.Accepted, inbox.AcceptedWithRemarks:
+		return nil
+	case inbox.Refused:
+		return codedError{fmt.Errorf("%s was refused", s.Set), exitRefused}
+	}
+	return codedError{fmt.Errorf("%s has no final answer yet", s.Set), exitNoAnswer}
+}

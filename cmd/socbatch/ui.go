@@ -1,0 +1,207 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// This file is the only one that writes to the person.
+//
+//   - Results go to standard output, talk goes to standard error.
+//   - With --json, standard output has JSON and nothing else, on failure too.
+//   - Talk is for people: whole sentences, what happened first, what to do next
+//     last. Errors are never lost by --quiet.
+//   - Nothing here ever prints a secret or the content of a declaration.
+
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+type ui struct {
+	streams
+	json, quiet bool
+	colour      bool // on standard error
+	colourOut   bool // on standard output
+	printed     bool // something is on standard output with --json
+}
+
+func newUI(s streams, getenv func(string) string) *ui {
+	return &ui{
+		streams:   s,
+		colour:    isTerminal(s.err) && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb",
+		colourOut: isTerminal(s.out) && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb",
+	}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) //nolint:gosec // a file descriptor is small
+}
+
+func (u *ui) logger(verbose bool) *slog.Logger {
+	if !verbose {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(u.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// result prints a line of the result, for people.
+func (u *ui) result(format string, args ...any) {
+	if !u.json {
+		_, _ = fmt.Fprintf(u.out, format+"\n", args...)
+	}
+}
+
+// object prints the result for programs.
+func (u *ui) object(v any) {
+	if !u.json {
+		return
+	}
+	u.printed = true
+	e := json.NewEncoder(u.out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	_ = e.Encode(v)
+}
+
+// say tells the person something that is no result.
+func (u *ui) say(format string, args ...any) {
+	if !u.quiet {
+		_, _ = fmt.Fprintf(u.err, format+"\n", args...)
+	}
+}
+
+// warn tells the person something that should not be overlooked.
+func (u *ui) warn(format string, args ...any) {
+	_, _ = fmt.Fprintf(u.err, u.paint(u.colour, yellow, "warning:")+" "+format+"\n", args...)
+}
+
+// hint says what to do next.
+func (u *ui) hint(format string, args ...any) {
+	_, _ = fmt.Fprintf(u.err, "  "+u.paint(u.colour, cyan, "→")+" "+format+"\n", args...)
+}
+
+// problem reports what went wrong with one thing among several.
+func (u *ui) problem(what string, err error) {
+	_, _ = fmt.Fprintf(u.err, "%s %s: %s\n", u.paint(u.colour, red, "error:"), what, explain(err).Message)
+}
+
+// fail reports the error that ends the program.
+func (u *ui) fail(err error) {
+	x := explain(err)
+	var told toldError
+	if !errors.As(err, &told) {
+		_, _ = fmt.Fprintf(u.err, "%s %s\n", u.paint(u.colour, red, "error:"), x.Message)
+		for _, h := range x.Hints {
+			u.hint("%s", h)
+		}
+	}
+	if u.json && !u.printed {
+		u.object(map[string]any{"error": x})
+	}
+}
+
+// toldError is an error that the person has been told of already.
+type toldError struct{ error }
+
+func (t toldError) Unwrap() error { return t.error }
+
+const (
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+	cyan   = "36"
+)
+
+func (u *ui) paint(on bool, colour, text string) string {
+	if !on {
+		return text
+	}
+	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+}
+
+// mark colours a state on standard output: good, bad or in between.
+func (u *ui) mark(state, text string) string {
+	switch state {
+	case "accepted", "sent", "received", "stored":
+		return u.paint(u.colourOut, green, text)
+	case "refused", "failed", "unknown":
+		return u.paint(u.colourOut, red, text)
+	case "accepted-with-remarks", "uploading", "uploaded", "prepared":
+		return u.paint(u.colourOut, yellow, text)
+	}
+	return text
+}
+
+// progress shows how far a long piece of work is: on a terminal only, and only
+// after a second.
+type progress struct {
+	bar *progressbar.ProgressBar
+}
+
+func (u *ui) progress(what string, total int64, bytes bool) *progress {
+	if u.quiet || u.json || !isTerminal(u.err) {
+		return &progress{}
+	}
+	began := time.Now()
+	return &progress{bar: progressbar.NewOptions64(total,
+		progressbar.OptionSetWriter(&later{u.err, began.Add(time.Second)}),
+		progressbar.OptionSetDescription(what),
+		progressbar.OptionShowBytes(bytes),
+		progressbar.OptionShowCount(),
+		progressbar.OptionClearOnFinish(),
+		progressbar.OptionThrottle(100*time.Millisecond),
+	)}
+}
+
+func (p *progress) add(n int64) {
+	if p.bar != nil {
+		_ = p.bar.Add64(n)
+	}
+}
+
+func (p *progress) done() {
+	if p.bar != nil {
+		_ = p.bar.Finish()
+	}
+}
+
+// later swallows what is written before its time.
+type later struct {
+	w    io.Writer
+	from time.Time
+}
+
+func (l *later) Write(p []byte) (int, error) {
+	if time.Now().Before(l.from) {
+		return len(p), nil
+	}
+	return l.w.Write(p)
+}
+
+// plural writes a count with its word: "1 file", "2 files".
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
+}
+
+// printable makes a text of the server or of a file name harmless for a
+// terminal.
+func printable(s string) string {
+	if strings.IndexFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f || r == '\ufffd' || (r >= 0x80 && r < 0xa0) }) < 0 {
+		return s
+	}
+	return fmt.Sprintf("%q", s)
+}

@@ -1,0 +1,181 @@
+package inbox
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"time"
+
+	"github.com/socbatch/socbatch/naming"
+	"github.com/socbatch/socbatch/transport"
+)
+
+// look is what a folder showed of one set.
+type look struct {
+	sizes  map[string]int64 // of the FI and FS, by name
+	goFile bool
+}
+
+// Settle finds out what became of sets whose state is Unknown, by looking into
+// the folder they were sent to. All sets are of one environment.
+//
+// GO still there, or an FI gone: the set was taken, it becomes Sent. Every FI
+// there and no GO, seen twice with a pause between: GO never arrived, and is
+// sent now. Where the folder may not be listed nothing can be said and the
+// sets stay Unknown; the error then wraps transport.ErrPermission or
+// transport.ErrUnsupported.
+//
+// The sets are updated in place. The error joins what went wrong; sets it does
+// not concern are settled all the same.
+func (d *Deliverer) Settle(ctx context.Context, sets []*Submission) error {
+	if len(sets) == 0 {
+		return nil
+	}
+	folder := sets[0].Set.Inbox()
+	first, err := d.lookAt(ctx, folder)
+	if err != nil {
+		return fmt.Errorf("look what became of %d sets: %w", len(sets), err)
+	}
+	var errs []error
+	var waiting []*Submission
+	for _, s := range sets {
+		switch {
+		case s.State != Unknown:
+			errs = append(errs, &StateError{Name: s.Set.String(), Now: s.State, To: Sent})
+		case first[s.Set.Key()].waits(s):
+			waiting = append(waiting, s)
+		default:
+			errs = append(errs, d.foundSent(ctx, s, first[s.Set.Key()]))
+		}
+	}
+	if len(waiting) == 0 {
+		return errors.Join(errs...)
+	}
+	// A GO that was on its way when its connection broke may still arrive.
+	select {
+	case <-time.After(d.pause):
+	case <-ctx.Done():
+		return errors.Join(append(errs, ctx.Err())...)
+	}
+	second, err := d.lookAt(ctx, folder)
+	if err != nil {
+		return errors.Join(append(errs, fmt.Errorf("look a second time: %w", err))...)
+	}
+	for _, s := range waiting {
+		if !second[s.Set.Key()].waits(s) {
+			errs = append(errs, d.foundSent(ctx, s, second[s.Set.Key()]))
+			continue
+		}
+		if err := d.move(ctx, s, Uploaded, "GO never arrived"); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if second[s.Set.Key()].intact(s) {
+			errs = append(errs, d.goAhead(ctx, s))
+		} else {
+			errs = append(errs, d.Deliver(ctx, s))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// waits reports whether the folder showed the set complete but for its GO.
+func (l look) waits(s *Submission) bool {
+	if l.goFile {
+		return false
+	}
+	for _, p := range s.Parts {
+		if _, there := l.sizes[s.Set.FI(p.Number).String()]; !there {
+			return false
+		}
+	}
+	return true
+}
+
+// intact reports whether every file of the set has the size that was sent.
+func (l look) intact(s *Submission) bool {
+	for _, p := range s.Parts {
+		if l.sizes[s.Set.FI(p.Number).String()] != p.Size {
+			return false
+		}
+		if p.SignSize > 0 && l.sizes[s.Set.FS(p.Number).String()] != p.SignSize {
+			return false
+		}
+	}
+	return true
+}
+
+func (d *Deliverer) foundSent(ctx context.Context, s *Submission, l look) error {
+	note := "found taken by the server"
+	if l.goFile {
+		note = "found GO waiting on the server"
+	}
+	return d.move(ctx, s, Sent, note)
+}
+
+// lookAt lists a folder and says what it shows of every set.
+func (d *Deliverer) lookAt(ctx context.Context, folder string) (map[string]look, error) {
+	seen := map[string]look{}
+	err := d.session.List(ctx, folder, func(e transport.Entry) error {
+		n, err := naming.Parse(e.Name)
+		if err != nil {
+			return nil // not ours to judge
+		}
+		l := seen[n.SetKey()]
+		switch n.Kind {
+		case naming.FI, naming.FS:
+			if l.sizes == nil {
+				l.sizes = map[string]int64{}
+			}
+			l.sizes[e.Name] = e.Size
+		case naming.GO:
+			l.goFile = true
+		}
+		seen[n.SetKey()] = l
+		return nil
+	})
+	return seen, err
+}
+
+// Cancel gives up a set whose GO was never asked for: files of it that may be
+// on the server are removed, or, where that is not allowed, cancelled with a
+// TD. The set becomes Cancelled and its contents may be sent again under a new
+// name.
+func (d *Deliverer) Cancel(ctx context.Context, s *Submission, reason string) error {
+	if !s.State.BeforeGO() {
+		return &StateError{Name: s.Set.String(), Now: s.State, To: Cancelled}
+	}
+	if s.State != Prepared {
+		if err := d.clear(ctx, s); err != nil {
+			return err
+		}
+	}
+	return d.move(ctx, s, Cancelled, reason)
+}
+
+// clear takes the files of a set off the server.
+func (d *Deliverer) clear(ctx context.Context, s *Submission) error {
+	refused := false
+	for _, p := range s.Parts {
+		names := []naming.Name{s.Set.FI(p.Number)}
+		if p.SignSize > 0 {
+			names = append(names, s.Set.FS(p.Number))
+		}
+		for _, n := range names {
+			err := d.session.Remove(ctx, path.Join(s.Set.Inbox(), n.String()))
+			switch {
+			case err == nil, errors.Is(err, transport.ErrNotFound):
+			case transport.ClassOf(err) == transport.Permanent:
+				refused = true
+			default:
+				return err
+			}
+		}
+	}
+	if !refused {
+		return nil
+	}
+	return d.session.Put(ctx, path.Join(s.Set.Inbox(), s.Set.TD().String()), bytes.NewReader(nil), 0)
+}

@@ -1,0 +1,286 @@
+package inbox
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/socbatch/socbatch/internal/declaration"
+	"github.com/socbatch/socbatch/internal/durable"
+	"github.com/socbatch/socbatch/naming"
+	"github.com/socbatch/socbatch/sign"
+)
+
+// Spool keeps the frozen copies of what is sent: one directory per set with
+// the bytes of every FI and FS exactly as they are uploaded. A file that
+// changes after it was handed in changes nothing here.
+type Spool struct {
+	dir  string
+	disk *durable.Disk
+}
+
+// NewSpool uses dir, which is made when it is first needed.
+func NewSpool(dir string, disk *durable.Disk) *Spool { return &Spool{dir, disk} }
+
+// FI is the path of the frozen copy of a part.
+func (s *Spool) FI(set string, part int) string {
+	return filepath.Join(s.dir, set, strconv.Itoa(part)+".FI")
+}
+
+// FS is the path of the signature of a part.
+func (s *Spool) FS(set string, part int) string {
+	return filepath.Join(s.dir, set, strconv.Itoa(part)+".FS")
+}
+
+// Dir is the directory of a set.
+func (s *Spool) Dir(set string) string { return filepath.Join(s.dir, set) }
+
+// SpoolError is a failure of the frozen copy of a set.
+type SpoolError struct {
+	Set  naming.Set
+	Path string
+	Err  error
+}
+
+func (e *SpoolError) Error() string { return fmt.Sprintf("frozen copy %s: %v", e.Path, e.Err) }
+func (e *SpoolError) Unwrap() error { return e.Err }
+
+// Reasons why a file cannot be frozen.
+var (
+	ErrNotRegular = errors.New("not a regular file")
+	ErrEmpty      = errors.New("the file is empty")
+	ErrTooLarge   = errors.New("the file is larger than the limit")
+	ErrChanging   = errors.New("the file is still being written")
+)
+
+// SourceError is a file that cannot be taken in.
+type SourceError struct {
+	Path string
+	Err  error
+}
+
+func (e *SourceError) Error() string { return fmt.Sprintf("%s: %v", e.Path, e.Err) }
+func (e *SourceError) Unwrap() error { return e.Err }
+
+// Frozen is what Freeze learnt of one file.
+type Frozen struct {
+	Part
+	Info     declaration.Info
+	LineEnds sign.LineEnds
+}
+
+// FreezeOptions say how files are taken in.
+type FreezeOptions struct {
+	Identity *sign.Identity // nil: no FS
+	Sign     sign.Options
+	Text     sign.TextForm
+	MaxSize  int64 // bytes of one file; 0: no limit
+}
+
+// Freeze copies the files that form one set, in the order of their parts,
+// hashes and signs the copies, and looks into them. The result has no name
+// yet. After an error nothing is left in the spool.
+func (s *Spool) Freeze(ctx context.Context, files []string, o FreezeOptions) (set string, parts []Frozen, err error) {
+	if set, err = newSpoolName(); err != nil {
+		return "", nil, err
+	}
+	dir := s.Dir(set)
+	if err := s.disk.MkdirAll(dir); err != nil {
+		return "", nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Drop(set))
+		}
+	}()
+	for i, f := range files {
+		p, err := s.freezeFile(ctx, set, i+1, f, o)
+		if err != nil {
+			return "", nil, err
+		}
+		parts = append(parts, p)
+	}
+	return set, parts, nil
+}
+
+// Drop removes the frozen copies of a set that never got into the ledger.
+func (s *Spool) Drop(set string) error { return os.RemoveAll(s.Dir(set)) }
+
+func newSpoolName() (string, error) {
+	var b [6]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return "", err
+	}
+	return time.Now().UTC().Format("20060102T150405") + "-" + hex.EncodeToString(b[:]), nil
+}
+
+func (s *Spool) freezeFile(ctx context.Context, set string, part int, file string, o FreezeOptions) (Frozen, error) {
+	fail := func(err error) (Frozen, error) { return Frozen{}, &SourceError{file, err} }
+	before, err := CheckSource(file, o.MaxSize)
+	if err != nil {
+		return Frozen{}, err
+	}
+	in, err := os.Open(file)
+	if err != nil {
+		return fail(err)
+	}
+	defer in.Close() //nolint:errcheck // only read
+
+	out, err := s.disk.Create(s.Dir(set), ".fi-*")
+	if err != nil {
+		return Frozen{}, err
+	}
+	defer out.Discard() //nolint:errcheck // after Commit it does nothing
+
+	var forms []Form
+	inspector := declaration.NewInspector(declaration.Options{KeepForms: -1, OnForm: func(f declaration.Form) error {
+		forms = append(forms, formOf(f))
+		return nil
+	}})
+	digest := sign.NewDigest(o.Identity)
+	all := struct{ io.Writer }{io.MultiWriter(out, digest, inspector)}
+	n, err := io.CopyBuffer(all, contextReader{ctx, in}, make([]byte, 64<<10))
+	info, ierr := inspector.Result()
+	if err != nil {
+		return fail(err)
+	}
+	if ierr != nil {
+		return fail(ierr)
+	}
+	after, err := in.Stat()
+	if err != nil {
+		return fail(err)
+	}
+	if n != before.Size() || after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime()) {
+		return fail(ErrChanging)
+	}
+	if err := out.Commit(s.FI(set, part)); err != nil {
+		return Frozen{}, err
+	}
+
+	report := digest.Report()
+	f := Frozen{Info: info, LineEnds: report.LineEnds}
+	f.Part = Part{Number: part, Source: file, Root: info.Root, Size: n, Hash: report.SHA256, Forms: forms}
+	if o.Identity == nil {
+		return f, nil
+	}
+	der, err := digest.Sign(o.Sign)
+	if err != nil {
+		return fail(err)
+	}
+	text := sign.EncodeText(der, o.Text)
+	f.SignSize, f.Signature = int64(len(text)), sha256.Sum256(text)
+	err = s.disk.WriteFile(s.FS(set, part), func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
+	return f, err
+}
+
+// CheckSource says whether a file can be taken in: a regular file, not empty,
+// not above the limit (0: none).
+func CheckSource(file string, maxSize int64) (os.FileInfo, error) {
+	info, err := os.Stat(file)
+	switch {
+	case err != nil:
+		return nil, &SourceError{file, err}
+	case !info.Mode().IsRegular():
+		return nil, &SourceError{file, ErrNotRegular}
+	case info.Size() == 0:
+		return nil, &SourceError{file, ErrEmpty}
+	case maxSize > 0 && info.Size() > maxSize:
+		return nil, &SourceError{file, fmt.Errorf("%w: %d bytes, %d allowed", ErrTooLarge, info.Size(), maxSize)}
+	}
+	return info, nil
+}
+
+// Settled waits until no file was touched for the given time, looking at each
+// one's size and time twice. A file that changes in between is being written:
+// ErrChanging. Files that are older already cost no wait.
+func Settled(ctx context.Context, files []string, quiet time.Duration) error {
+	if quiet <= 0 {
+		return nil
+	}
+	type stamp struct {
+		size int64
+		time time.Time
+	}
+	seen := map[string]stamp{}
+	for _, f := range files {
+		info, err := os.Stat(f)
+		if err != nil {
+			return &SourceError{f, err}
+		}
+		if age := time.Since(info.ModTime()); age < quiet && age > -quiet {
+			seen[f] = stamp{info.Size(), info.ModTime()}
+		}
+	}
+	if len(seen) == 0 {
+		return nil
+	}
+	select {
+	case <-time.After(quiet):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	for f, s := range seen {
+		info, err := os.Stat(f)
+		if err != nil {
+			return &SourceError{f, err}
+		}
+		if info.Size() != s.size || !info.ModTime().Equal(s.time) {
+			return &SourceError{f, ErrChanging}
+		}
+	}
+	return nil
+}
+
+func formOf(f declaration.Form) Form {
+	form := Form{Date: f.CreationDate, Hour: f.CreationHour}
+	for _, r := range f.References {
+		form.References = append(form.References, Reference{Type: r.Type, Number: r.Number})
+	}
+	return form
+}
+
+// contextReader ends a copy when its context does.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}
+
+// hashReader hashes what passes through it. It offers nothing but Read, so
+// that no copy goes around it.
+type hashReader struct {
+	r io.Reader
+	h hash.Hash
+}
+
+func newHashReader(r io.Reader) *hashReader { return &hashReader{r, sha256.New()} }
+
+func (h *hashReader) Read(p []byte) (int, error) {
+	n, err := h.r.Read(p)
+	h.h.Write(p[:n])
+	return n, err
+}
+
+func (h *hashReader) sum() (s Hash) {
+	h.h.Sum(s[:0])
+	return s
+}

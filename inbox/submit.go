@@ -1,0 +1,304 @@
+package inbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/socbatch/socbatch/internal/declaration"
+	"github.com/socbatch/socbatch/naming"
+)
+
+// Submitter takes files through the whole way: frozen, looked into, named,
+// delivered.
+type Submitter struct {
+	Spool  *Spool
+	Ledger Ledger
+	// Deliverer gives the means to send. It is called once, beside the
+	// preparation, and before any name is taken.
+	Deliverer func(context.Context) (*Deliverer, error)
+
+	Sender      string
+	Environment naming.Environment
+	Application string // empty: from the root element
+	Freeze      FreezeOptions
+	SignedBy    string // for the ledger
+	// SkipChecks sends what is known to be refused.
+	SkipChecks bool
+	Again      bool // contents that were sent before go again
+	Reason     string
+	Now        func() time.Time
+}
+
+// Outcome is what became of a job.
+type Outcome struct {
+	Job        Job
+	Submission Submission // zero before a name was taken
+	Parts      []Frozen
+	Warnings   []string
+	// Resumed is set when an earlier run had begun with this set.
+	Resumed bool
+	Err     error
+}
+
+// FaultsError lists what the server would refuse.
+type FaultsError struct {
+	Path   string
+	Faults []declaration.Fault
+}
+
+func (e *FaultsError) Error() string {
+	var b strings.Builder
+	for i, f := range e.Faults {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		if f.ID != "" {
+			b.WriteString(f.ID + ": ")
+		}
+		b.WriteString(f.Message)
+	}
+	return b.String()
+}
+
+// ApplicationError says that the application of a file is not known.
+type ApplicationError struct {
+	Path       string
+	Root       string
+	Candidates []string // several fit; empty: none is known
+}
+
+func (e *ApplicationError) Error() string {
+	if len(e.Candidates) > 1 {
+		return fmt.Sprintf("root element %s fits the applications %s", e.Root, strings.Join(e.Candidates, " and "))
+	}
+	return fmt.Sprintf("no application is known for the root element %s", e.Root)
+}
+
+// Run submits the jobs. Each is independent of the others; its outcome stands
+// at its place in the result. The error says that nothing was sent at all.
+func (s *Submitter) Run(ctx context.Context, jobs []Job) ([]Outcome, error) {
+	prepareCtx, stop := context.WithCancel(ctx)
+	defer stop()
+	outcomes := make([]Outcome, len(jobs))
+	drafts := make([]Draft, len(jobs))
+	ready := make([]chan struct{}, len(jobs))
+	for i := range jobs {
+		outcomes[i].Job = jobs[i]
+		ready[i] = make(chan struct{})
+	}
+	dialled := make(chan struct{})
+	var deliverer *Deliverer
+	var dialErr error
+	go func() {
+		defer close(dialled)
+		deliverer, dialErr = s.Deliverer(ctx)
+	}()
+
+	var freezing sync.WaitGroup
+	work := make(chan int)
+	for range min(len(jobs), 2*runtime.NumCPU()) {
+		freezing.Go(func() {
+			for i := range work {
+				drafts[i], outcomes[i].Err = s.prepare(prepareCtx, &outcomes[i])
+				close(ready[i])
+			}
+		})
+	}
+	freezing.Go(func() {
+		defer close(work)
+		for i := range jobs {
+			work <- i
+		}
+	})
+	<-dialled
+	if dialErr != nil {
+		stop()
+		freezing.Wait()
+		return outcomes, errors.Join(dialErr, s.dropAll(drafts, outcomes))
+	}
+	s.send(ctx, deliverer, outcomes, drafts, ready)
+	freezing.Wait()
+	return outcomes, nil
+}
+
+// send takes the names in the order of the jobs, as many as are ready at a
+// time, and delivers each set as soon as it has its own.
+func (s *Submitter) send(ctx context.Context, d *Deliverer, outcomes []Outcome, drafts []Draft, ready []chan struct{}) {
+	limit := make(chan struct{}, cap(d.slots)+8)
+	var sending sync.WaitGroup
+	for i := 0; i < len(outcomes); {
+		<-ready[i]
+		var at []int
+		var batch []Draft
+		for ; i < len(outcomes) && len(batch) < 256 && closed(ready[i]); i++ {
+			if outcomes[i].Err == nil {
+				at, batch = append(at, i), append(batch, drafts[i])
+			}
+		}
+		if len(batch) == 0 {
+			continue
+		}
+		for n, r := range s.Ledger.Reserve(ctx, batch) {
+			o := &outcomes[at[n]]
+			if !s.take(o, drafts[at[n]].Spool, r) {
+				continue
+			}
+			limit <- struct{}{}
+			sending.Go(func() {
+				defer func() { <-limit }()
+				if o.Submission.State == Unknown {
+					o.Err = d.Settle(ctx, []*Submission{&o.Submission})
+				} else {
+					o.Err = d.Deliver(ctx, &o.Submission)
+				}
+			})
+		}
+	}
+	sending.Wait()
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// take looks at what the ledger said to a draft, and reports whether there is
+// a set to send.
+func (s *Submitter) take(o *Outcome, spool string, r Reserved) bool {
+	o.Submission, o.Err = r.Submission, r.Err
+	if o.Err == nil {
+		return true
+	}
+	o.Err = errors.Join(o.Err, s.Spool.Drop(spool))
+	var already *AlreadyError
+	if errors.As(r.Err, &already) {
+		o.Submission = already.Existing
+		if already.Same && already.Existing.State.Unfinished() {
+			o.Err, o.Resumed = nil, true
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Submitter) dropAll(drafts []Draft, outcomes []Outcome) error {
+	var errs []error
+	for i, d := range drafts {
+		if outcomes[i].Err == nil {
+			errs = append(errs, s.Spool.Drop(d.Spool))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// prepare freezes the files of a job and decides what they are.
+func (s *Submitter) prepare(ctx context.Context, o *Outcome) (d Draft, err error) {
+	spool, parts, err := s.Spool.Freeze(ctx, o.Job.Files, s.Freeze)
+	if err != nil {
+		return Draft{}, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Spool.Drop(spool))
+		}
+	}()
+	o.Parts = parts
+	d = Draft{
+		Sender: s.Sender, Environment: s.Environment, Application: s.Application, Date: naming.DateOf(s.Now()),
+		Spool: spool, Again: s.Again, Reason: s.Reason,
+	}
+	if s.Freeze.Identity != nil {
+		d.SignedBy = s.SignedBy
+	}
+	if n := o.Job.Named; n != nil {
+		d.Application, d.Date, d.Sequence = n.Application, n.Date, n.Sequence
+	}
+	seen := map[Hash]int{}
+	for i, p := range parts {
+		if before, twice := seen[p.Hash]; twice {
+			return d, &SourceError{p.Source, fmt.Errorf("parts %d and %d have the same contents", before, p.Number)}
+		}
+		seen[p.Hash] = p.Number
+		if d.Application == "" {
+			if d.Application, err = applicationOf(p); err != nil {
+				return d, err
+			}
+		}
+		warnings, err := s.check(d.Application, &parts[i])
+		o.Warnings = append(o.Warnings, warnings...)
+		if err != nil {
+			return d, err
+		}
+		d.Parts = append(d.Parts, p.Part)
+	}
+	return d, nil
+}
+
+func applicationOf(p Frozen) (string, error) {
+	found := naming.ApplicationsForRoot(p.Root)
+	if len(found) == 1 {
+		return found[0].Code, nil
+	}
+	e := &ApplicationError{Path: p.Source, Root: p.Root}
+	for _, a := range found {
+		e.Candidates = append(e.Candidates, a.Code)
+	}
+	return "", e
+}
+
+// check gives what a person should know of a part, and fails on what the
+// server would refuse.
+func (s *Submitter) check(application string, p *Frozen) (warnings []string, err error) {
+	faults := slices.Clone(p.Info.Faults)
+	if a, ok := naming.LookupApplication(application); ok && len(a.Roots) > 0 && p.Root != "" && !slices.Contains(a.Roots, p.Root) {
+		faults = append(faults, declaration.Fault{
+			ID:      "ACRF-158",
+			Message: fmt.Sprintf("the root element is %s and files of application %s have %s: check --app and the file", p.Root, application, strings.Join(a.Roots, " or ")),
+		})
+	}
+	var serious []declaration.Fault
+	for _, f := range faults {
+		if f.Warning || s.SkipChecks {
+			warnings = append(warnings, fmt.Sprintf("%s: %s", p.Source, f.Message))
+		} else {
+			serious = append(serious, f)
+		}
+	}
+	if len(serious) > 0 {
+		return warnings, &FaultsError{p.Source, serious}
+	}
+	if p.SignSize > 0 && !p.LineEnds.Clean() {
+		warnings = append(warnings, fmt.Sprintf("%s: not every line ends in CR LF (or it has NUL bytes); some programs would check its signature over other bytes: convert the file first if the office refuses it with ACRF-125", p.Source))
+	}
+	return warnings, nil
+}
+
+// Preview prepares the jobs without keeping anything, and says what would
+// become of them. preview is asked for the names.
+func (s *Submitter) Preview(ctx context.Context, jobs []Job, preview func(context.Context, []Draft) []Reserved) []Outcome {
+	outcomes := make([]Outcome, len(jobs))
+	var at []int
+	var drafts []Draft
+	for i := range jobs {
+		outcomes[i].Job = jobs[i]
+		d, err := s.prepare(ctx, &outcomes[i])
+		if outcomes[i].Err = err; err == nil {
+			at, drafts = append(at, i), append(drafts, d)
+		}
+	}
+	for n, r := range preview(ctx, drafts) {
+		o := &outcomes[at[n]]
+		s.take(o, drafts[n].Spool, r)
+	}
+	return outcomes
+}

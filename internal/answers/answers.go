@@ -1,0 +1,236 @@
+// Package answers reads the replies that outbox stored, ties them to what was
+// sent, and keeps in the ledger what they say. A reply that cannot be read
+// stays in the archive and is reported; it stops nothing.
+package answers
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/reply"
+	"github.com/socbatch/socbatch/sign"
+)
+
+// Ledger is what answers asks of the ledger.
+type Ledger interface {
+	UnreadReplies(ctx context.Context) ([]ledger.Reply, error)
+	AddAnswers(ctx context.Context, r ledger.Reply, answers []ledger.Answer) error
+	ReadReply(ctx context.Context, r ledger.Reply) ([]inbox.Submission, error)
+}
+
+// Reader reads stored replies.
+type Reader struct {
+	Ledger  Ledger
+	Archive string         // root of the archive
+	Roots   *x509.CertPool // whom to trust for the signatures of replies; nil: they are not checked
+	Now     func() time.Time
+}
+
+// Result is what one reply gave.
+type Result struct {
+	Reply    ledger.Reply
+	Kind     reply.Kind
+	Outcomes map[string]int // forms by outcome
+	// Submissions are the sets that the reply answers, as they are now. A reply
+	// that answers nothing of ours is normal.
+	Submissions []inbox.Submission
+	Unmatched   int // forms that match no set
+	Ambiguous   int // forms that match several sets
+}
+
+// What checking a signature gave; valid ones are followed by who signed.
+const (
+	SignatureNone       = "none"        // there is no FS
+	SignatureNotChecked = "not checked" // no roots are configured
+	SignatureValid      = "valid: "
+	SignatureInvalid    = "not valid: "
+)
+
+// chunk is how many answers are entered at once.
+const chunk = 1000
+
+// Unread reads every stored reply that was not read yet, also those of earlier
+// runs, oldest first.
+func (r *Reader) Unread(ctx context.Context) ([]Result, error) {
+	unread, err := r.Ledger.UnreadReplies(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []Result
+	for _, u := range unread {
+		if err := ctx.Err(); err != nil {
+			return out, err
+		}
+		res, err := r.read(ctx, u)
+		if err != nil {
+			return out, fmt.Errorf("read reply %s: %w", u.Name, err)
+		}
+		out = append(out, res)
+	}
+	return out, nil
+}
+
+// read reads one reply. Its error is about the ledger; what is wrong with the
+// reply itself stands in Reply.Problem.
+func (r *Reader) read(ctx context.Context, u ledger.Reply) (Result, error) {
+	res := Result{Reply: u, Outcomes: map[string]int{}}
+	res.Reply.Signature = r.signature(u)
+	var ledgerErr error
+	var batch []ledger.Answer
+	flush := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
+		ledgerErr = r.Ledger.AddAnswers(ctx, u, batch)
+		for _, a := range batch {
+			switch {
+			case a.MatchedBy == ledger.Ambiguous:
+				res.Ambiguous++
+			case a.SubmissionID == 0:
+				res.Unmatched++
+			}
+		}
+		batch = batch[:0]
+		return ledgerErr
+	}
+	summary, err := r.forms(u, func(f *reply.Form) error {
+		a, ok := answerOf(f)
+		if !ok {
+			return nil
+		}
+		res.Outcomes[a.Outcome]++
+		if batch = append(batch, a); len(batch) < chunk {
+			return nil
+		}
+		return flush()
+	})
+	if ferr := flush(); ferr != nil {
+		return res, ferr
+	}
+	if ledgerErr != nil {
+		return res, ledgerErr
+	}
+	if err != nil {
+		res.Reply.Problem = err.Error()
+	}
+	res.Kind = summary.Kind
+	res.Reply.Root, res.Reply.Forms = summary.Root, summary.Forms
+	res.Submissions, err = r.Ledger.ReadReply(ctx, res.Reply)
+	return res, err
+}
+
+func (r *Reader) path(rel string) string {
+	return filepath.Join(r.Archive, filepath.FromSlash(rel))
+}
+
+func (r *Reader) forms(u ledger.Reply, each reply.Handler) (reply.Summary, error) {
+	f, err := os.Open(r.path(u.Path))
+	if err != nil {
+		return reply.Summary{}, err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	content, _, err := reply.Open(u.Name, f, u.Size)
+	if err != nil {
+		return reply.Summary{}, err
+	}
+	defer content.Close() //nolint:errcheck // only read
+	return reply.Read(content, each)
+}
+
+// signature checks the FS of a reply and says in words what came of it.
+func (r *Reader) signature(u ledger.Reply) string {
+	if u.FSPath == "" {
+		return SignatureNone
+	}
+	if r.Roots == nil {
+		return SignatureNotChecked
+	}
+	info, err := r.verify(u)
+	if err != nil {
+		return SignatureInvalid + err.Error()
+	}
+	return SignatureValid + info
+}
+
+func (r *Reader) verify(u ledger.Reply) (string, error) {
+	f, err := os.Open(r.path(u.Path))
+	if err != nil {
+		return "", err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	info, err := os.Stat(r.path(u.FSPath))
+	if err != nil {
+		return "", err
+	}
+	if info.Size() > sign.MaxSignatureSize {
+		return "", errors.New("the signature file is too large")
+	}
+	fs, err := os.ReadFile(r.path(u.FSPath))
+	if err != nil {
+		return "", err
+	}
+	sig, err := sign.Verify(f, fs, sign.VerifyOptions{Roots: r.Roots, Now: r.Now()})
+	if err != nil {
+		return "", err
+	}
+	return sign.Describe(sig.Signer).Owner, nil
+}
+
+// answerOf turns a form into what the ledger keeps. Values and free text are
+// left out: they may be personal.
+func answerOf(f *reply.Form) (ledger.Answer, bool) {
+	a := ledger.Answer{Position: f.Index, Tickets: f.Tickets(), References: f.OwnReferences()}
+	switch f.Kind {
+	case reply.Receipt:
+		a.Kind = ledger.KindReceipt
+	case reply.Notification:
+		a.Kind = ledger.KindNotification
+	default:
+		return a, false
+	}
+	switch f.Outcome {
+	case reply.Accepted:
+		a.Outcome = ledger.OutcomeAccepted
+	case reply.AcceptedWithRemarks:
+		a.Outcome = ledger.OutcomeRemarks
+	case reply.Refused:
+		a.Outcome = ledger.OutcomeRefused
+	case reply.ToValidate:
+		a.Outcome = ledger.OutcomeToValidate
+	default:
+		a.Outcome = ledger.OutcomeUnknown
+	}
+	if f.File != nil {
+		a.FileName = strings.TrimSpace(f.File.Name)
+	}
+	if f.Handled != nil {
+		a.Date, a.Hour = f.Handled.CreationDate, f.Handled.CreationHour
+	}
+	for _, id := range f.ErrorIDs {
+		a.Anomalies = append(a.Anomalies, ledger.Anomaly{ErrorID: id})
+	}
+	for i := range f.Anomalies {
+		x := &f.Anomalies[i]
+		a.Anomalies = append(a.Anomalies, ledger.Anomaly{ErrorID: x.ErrorID, Class: x.Class, Tag: x.TagName, Location: place(x.Path)})
+	}
+	return a, true
+}
+
+// place writes those steps of a path that identify no person.
+func place(path []reply.Step) string {
+	var parts []string
+	for _, s := range path {
+		if v, ok := s.Show(); ok {
+			parts = append(parts, s.Name+" "+v)
+		}
+	}
+	return strings.Join(parts, ", ")
+}

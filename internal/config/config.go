@@ -1,0 +1,360 @@
+// Package config reads the configuration: a TOML file, over it the
+// environment's SOCBATCH_… variables, over both what the command line says.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/socbatch/socbatch/naming"
+)
+
+// Config is everything that can be configured. Paths may begin with ~/ and,
+// in the file, are relative to the file's directory.
+type Config struct {
+	// Sender is the six-digit sender number.
+	Sender string `toml:"sender"`
+	// Environment is where submit and fetch go when nothing is said; never R.
+	Environment string `toml:"environment"`
+	// StateDir holds the ledger, the frozen copies and the locks.
+	StateDir string `toml:"state_dir"`
+
+	Endpoint    Endpoint    `toml:"endpoint"`
+	Identity    Identity    `toml:"identity"`
+	Declaration Declaration `toml:"declaration"`
+	Replies     Replies     `toml:"replies"`
+}
+
+// Endpoint is the server and how to log in.
+type Endpoint struct {
+	Host string `toml:"host"`
+	Port int    `toml:"port"`
+	User string `toml:"user"`
+	// Key is the file of the private SSH key; empty with Agent.
+	Key               string `toml:"key"`
+	KeyPassphraseFile string `toml:"key_passphrase_file"`
+	// KeyPassphrase is set from the environment only.
+	KeyPassphrase string `toml:"-"`
+	Agent         bool   `toml:"agent"`
+	// HostKeys are SHA256: fingerprints of which the server must have one.
+	HostKeys []string `toml:"host_keys"`
+	// KnownHosts are OpenSSH known_hosts files.
+	KnownHosts []string `toml:"known_hosts"`
+	// AllowSSHRSA permits ssh-rsa (SHA-1) signatures, for this server only.
+	AllowSSHRSA bool `toml:"allow_ssh_rsa"`
+	// Timeout ends whatever makes no progress for so long.
+	Timeout Duration `toml:"timeout"`
+	// Parallel is the number of files in flight.
+	Parallel int `toml:"parallel"`
+}
+
+// Identity is the certificate that signs.
+type Identity struct {
+	P12          string `toml:"p12"`
+	PasswordFile string `toml:"password_file"`
+	// Password is set from the environment only.
+	Password string `toml:"-"`
+	// IncludeChain puts the issuers' certificates into the FS.
+	IncludeChain bool `toml:"include_chain"`
+	// Text is the form of the FS: "64-crlf", "76-cr" or "one-line".
+	Text string `toml:"text"`
+	// SignAlways signs in T and S too.
+	SignAlways bool `toml:"sign_always"`
+}
+
+// Declaration says what may be handed in.
+type Declaration struct {
+	MaxSize int64 `toml:"max_size"` // bytes of one file
+	// Settle is for how long a file must not have changed.
+	Settle Duration `toml:"settle"`
+}
+
+// Replies says what becomes of replies.
+type Replies struct {
+	// Archive is the directory that they are stored in.
+	Archive string `toml:"archive"`
+	// TrustedRoots is a PEM file of the certificates to trust for their
+	// signatures.
+	TrustedRoots string `toml:"trusted_roots"`
+}
+
+// Duration is a time such as "60s" or "2m".
+type Duration time.Duration
+
+// UnmarshalText reads the notation of Go: 90s, 2m, 1h30m.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	if err != nil || v < 0 {
+		return fmt.Errorf("%q is not a time such as \"60s\" or \"2m\"", b)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// MarshalText writes the notation of Go.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// Defaults are the values of what nobody configures.
+func Defaults(getenv func(string) string) Config {
+	state := stateDir(getenv)
+	return Config{
+		StateDir: state,
+		Endpoint: Endpoint{
+			Host: "sftp.socialsecurity.be", Port: 8022, Timeout: Duration(time.Minute), Parallel: 64,
+		},
+		Identity:    Identity{Text: "64-crlf"},
+		Declaration: Declaration{MaxSize: 2 << 30, Settle: Duration(2 * time.Second)},
+	}
+}
+
+func stateDir(getenv func(string) string) string {
+	if d := getenv("XDG_STATE_HOME"); filepath.IsAbs(d) {
+		return filepath.Join(d, "socbatch")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ""
+	}
+	if runtime.GOOS == "windows" {
+		// The roaming profile survives where a job's local data is cleared.
+		if d := getenv("AppData"); d != "" {
+			return filepath.Join(d, "socbatch")
+		}
+	}
+	return filepath.Join(home, ".local", "state", "socbatch")
+}
+
+// DefaultPath is where the file is looked for when none is named.
+func DefaultPath(getenv func(string) string) string {
+	if d := getenv("XDG_CONFIG_HOME"); filepath.IsAbs(d) {
+		return filepath.Join(d, "socbatch", "socbatch.toml")
+	}
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "socbatch", "socbatch.toml")
+}
+
+// Load reads the file (path "": the default one, which need not exist) and the
+// environment.
+func Load(path string, getenv func(string) string) (Config, string, error) {
+	c := Defaults(getenv)
+	named := path != ""
+	if !named {
+		if path = getenv("SOCBATCH_CONFIG"); path != "" {
+			named = true
+		} else {
+			path = DefaultPath(getenv)
+		}
+	}
+	text, err := os.ReadFile(path)
+	switch {
+	case err == nil:
+		if err := c.decode(path, string(text)); err != nil {
+			return c, path, err
+		}
+	case named || !errors.Is(err, os.ErrNotExist):
+		return c, path, &Error{Path: path, Problem: err.Error()}
+	default:
+		path = ""
+	}
+	if err := c.environment(getenv); err != nil {
+		return c, path, err
+	}
+	if c.Replies.Archive == "" {
+		c.Replies.Archive = filepath.Join(c.StateDir, "replies")
+	}
+	return c, path, c.Check()
+}
+
+// Error is something wrong in the configuration.
+type Error struct {
+	Path    string // file; empty for the environment
+	Line    int    // 0: not known
+	Key     string
+	Problem string
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("configuration")
+	if e.Path != "" {
+		b.WriteString(" " + e.Path)
+		if e.Line > 0 {
+			b.WriteString(":" + strconv.Itoa(e.Line))
+		}
+	}
+	b.WriteString(": ")
+	if e.Key != "" {
+		b.WriteString(e.Key + ": ")
+	}
+	b.WriteString(e.Problem)
+	return b.String()
+}
+
+func (c *Config) decode(path, text string) error {
+	text = strings.TrimPrefix(text, "\ufeff") // Notepad
+	meta, err := toml.Decode(text, c)
+	if err != nil {
+		var perr toml.ParseError
+		if errors.As(err, &perr) {
+			return &Error{Path: path, Line: perr.Position.Line, Key: perr.LastKey, Problem: perr.Message}
+		}
+		return &Error{Path: path, Problem: err.Error()}
+	}
+	if unknown := meta.Undecoded(); len(unknown) > 0 {
+		sort.Slice(unknown, func(i, j int) bool { return len(unknown[i]) > len(unknown[j]) })
+		key := unknown[0]
+		return &Error{Path: path, Line: lineOf(text, key), Key: key.String(), Problem: "there is no such setting"}
+	}
+	dir := filepath.Dir(path)
+	for _, p := range c.paths() {
+		*p = resolve(*p, dir)
+	}
+	return nil
+}
+
+// lineOf finds the line of a key: the library does not tell it.
+func lineOf(text string, key toml.Key) int {
+	table := ""
+	for i, line := range strings.Split(text, "\n") {
+		line = strings.TrimSpace(line)
+		if name, ok := strings.CutPrefix(line, "["); ok {
+			name, _, _ = strings.Cut(strings.Trim(name, "[ "), "]")
+			table = strings.TrimSpace(name)
+			if table == key.String() {
+				return i + 1
+			}
+			continue
+		}
+		name, _, ok := strings.Cut(line, "=")
+		if !ok || strings.HasPrefix(line, "#") {
+			continue
+		}
+		full := strings.Trim(strings.TrimSpace(name), `"'`)
+		if table != "" {
+			full = table + "." + full
+		}
+		if full == key.String() {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+func (c *Config) paths() []*string {
+	p := []*string{
+		&c.StateDir, &c.Endpoint.Key, &c.Endpoint.KeyPassphraseFile, &c.Identity.P12, &c.Identity.PasswordFile,
+		&c.Replies.Archive, &c.Replies.TrustedRoots,
+	}
+	for i := range c.Endpoint.KnownHosts {
+		p = append(p, &c.Endpoint.KnownHosts[i])
+	}
+	return p
+}
+
+func resolve(p, dir string) string {
+	if p == "" {
+		return ""
+	}
+	if rest, ok := strings.CutPrefix(p, "~/"); ok {
+		if home, err := os.UserHomeDir(); err == nil {
+			return filepath.Join(home, rest)
+		}
+	}
+	if filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(dir, p)
+}
+
+// Variable is an environment variable that sets something.
+type Variable struct {
+	Name  string
+	Sets  string // the setting in the file, or what it is
+	apply func(*Config, string) error
+}
+
+// Variables lists the environment variables.
+func Variables() []Variable {
+	text := func(name, sets string, field func(*Config) *string) Variable {
+		return Variable{name, sets, func(c *Config, v string) error { *field(c) = v; return nil }}
+	}
+	return []Variable{
+		text("SOCBATCH_SENDER", "sender", func(c *Config) *string { return &c.Sender }),
+		text("SOCBATCH_ENVIRONMENT", "environment", func(c *Config) *string { return &c.Environment }),
+		text("SOCBATCH_STATE_DIR", "state_dir", func(c *Config) *string { return &c.StateDir }),
+		text("SOCBATCH_HOST", "endpoint.host", func(c *Config) *string { return &c.Endpoint.Host }),
+		{"SOCBATCH_PORT", "endpoint.port", func(c *Config, v string) (err error) {
+			c.Endpoint.Port, err = strconv.Atoi(v)
+			return err
+		}},
+		text("SOCBATCH_USER", "endpoint.user", func(c *Config) *string { return &c.Endpoint.User }),
+		text("SOCBATCH_KEY", "endpoint.key", func(c *Config) *string { return &c.Endpoint.Key }),
+		text("SOCBATCH_KEY_PASSPHRASE_FILE", "endpoint.key_passphrase_file", func(c *Config) *string { return &c.Endpoint.KeyPassphraseFile }),
+		text("SOCBATCH_KEY_PASSPHRASE", "the passphrase of the SSH key itself", func(c *Config) *string { return &c.Endpoint.KeyPassphrase }),
+		{"SOCBATCH_HOST_KEYS", "endpoint.host_keys, separated by commas", func(c *Config, v string) error {
+			c.Endpoint.HostKeys = strings.Split(v, ",")
+			return nil
+		}},
+		text("SOCBATCH_P12", "identity.p12", func(c *Config) *string { return &c.Identity.P12 }),
+		text("SOCBATCH_P12_PASSWORD_FILE", "identity.password_file", func(c *Config) *string { return &c.Identity.PasswordFile }),
+		text("SOCBATCH_P12_PASSWORD", "the password of the .p12 itself", func(c *Config) *string { return &c.Identity.Password }),
+		text("SOCBATCH_ARCHIVE", "replies.archive", func(c *Config) *string { return &c.Replies.Archive }),
+	}
+}
+
+func (c *Config) environment(getenv func(string) string) error {
+	for _, v := range Variables() {
+		if text := getenv(v.Name); text != "" {
+			if err := v.apply(c, text); err != nil {
+				return &Error{Key: v.Name, Problem: "has no usable value"}
+			}
+		}
+	}
+	return nil
+}
+
+// Check finds values that cannot be.
+func (c *Config) Check() error {
+	bad := func(key, format string, args ...any) error {
+		return &Error{Key: key, Problem: fmt.Sprintf(format, args...)}
+	}
+	if c.Sender != "" {
+		if err := naming.CheckSender(c.Sender); err != nil {
+			return bad("sender", "%v", err)
+		}
+	}
+	if c.Environment != "" {
+		env, err := naming.ParseEnvironment(c.Environment)
+		if err != nil {
+			return bad("environment", "%v", err)
+		}
+		if env == naming.Production {
+			return bad("environment", "production is never a default: give --env R on the command line each time")
+		}
+	}
+	if c.StateDir == "" {
+		return bad("state_dir", "there is no home directory: name a directory")
+	}
+	if c.Endpoint.Port < 1 || c.Endpoint.Port > 65535 {
+		return bad("endpoint.port", "%d is not a port", c.Endpoint.Port)
+	}
+	if c.Endpoint.Parallel < 1 || c.Endpoint.Parallel > 512 {
+		return bad("endpoint.parallel", "%d is not between 1 and 512", c.Endpoint.Parallel)
+	}
+	if c.Endpoint.Timeout <= 0 {
+		return bad("endpoint.timeout", "must be more than nothing, such as \"60s\"")
+	}
+	return nil
+}

@@ -1,0 +1,223 @@
+// Package durable writes files so that what it reports as done survives a
+// power cut: content and directory are flushed to the disk before it returns,
+// and a name never shows half-written content.
+package durable
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// Disk writes files. The zero value is the real disk; it is safe for use by
+// several goroutines, and must not be copied after first use.
+type Disk struct {
+	// Fault, when set, is asked before every step and may make it fail: tests
+	// put a full disk or a failing flush here. The steps are mkdir, create,
+	// write, sync, rename, syncdir and remove.
+	Fault func(step, path string) error
+
+	mu   sync.Mutex
+	dirs map[string]*dirSync
+}
+
+func (d *Disk) step(name, path string) error {
+	if d.Fault == nil {
+		return nil
+	}
+	return d.Fault(name, path)
+}
+
+// MkdirAll makes a directory and its parents, readable by the owner only, and
+// flushes the parents that changed.
+func (d *Disk) MkdirAll(dir string) error {
+	if info, err := os.Stat(dir); err == nil {
+		if !info.IsDir() {
+			return fmt.Errorf("make directory %s: a file of that name is in the way", dir)
+		}
+		return nil
+	}
+	if err := d.step("mkdir", dir); err != nil {
+		return err
+	}
+	parent := filepath.Dir(dir)
+	if parent != dir {
+		if err := d.MkdirAll(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return d.SyncDir(parent)
+}
+
+// Temp is a file that is being written and has no final name yet.
+type Temp struct {
+	disk *Disk
+	file *os.File
+	done bool
+}
+
+// Create starts a temporary file in dir, readable by the owner only. The
+// caller ends it with Commit or Discard.
+func (d *Disk) Create(dir, pattern string) (*Temp, error) {
+	if err := d.step("create", dir); err != nil {
+		return nil, err
+	}
+	f, err := os.CreateTemp(dir, pattern)
+	if err != nil {
+		return nil, err
+	}
+	return &Temp{disk: d, file: f}, nil
+}
+
+// Name is the path of the temporary file.
+func (t *Temp) Name() string { return t.file.Name() }
+
+// Write adds to the file.
+func (t *Temp) Write(p []byte) (int, error) {
+	if err := t.disk.step("write", t.file.Name()); err != nil {
+		return 0, err
+	}
+	return t.file.Write(p)
+}
+
+// Sync flushes the content to the disk.
+func (t *Temp) Sync() error {
+	if err := t.disk.step("sync", t.file.Name()); err != nil {
+		return err
+	}
+	return t.file.Sync()
+}
+
+// Commit flushes the content, gives the file its final name and flushes the
+// directory. An existing file of that name is replaced. After an error the
+// temporary file is gone and the final name is as it was, except where only
+// the last flush of the directory failed.
+func (t *Temp) Commit(path string) error {
+	if t.done {
+		return errors.New("file is already committed or discarded")
+	}
+	err := t.Sync()
+	if cerr := t.file.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = t.disk.step("rename", path)
+	}
+	if err == nil {
+		err = os.Rename(t.file.Name(), path)
+	}
+	t.done = true
+	if err != nil {
+		return errors.Join(err, removeQuietly(t.file.Name()))
+	}
+	return t.disk.SyncDir(filepath.Dir(path))
+}
+
+// Discard removes the temporary file. After Commit it does nothing.
+func (t *Temp) Discard() error {
+	if t.done {
+		return nil
+	}
+	t.done = true
+	cerr := t.file.Close()
+	return errors.Join(cerr, removeQuietly(t.file.Name()))
+}
+
+func removeQuietly(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// WriteFile creates or replaces a file with what write produces.
+func (d *Disk) WriteFile(path string, write func(io.Writer) error) error {
+	t, err := d.Create(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	if err := write(t); err != nil {
+		return errors.Join(err, t.Discard())
+	}
+	return t.Commit(path)
+}
+
+// Remove deletes a file and flushes its directory. A file that is not there
+// is no error.
+func (d *Disk) Remove(path string) error {
+	if err := d.step("remove", path); err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	return d.SyncDir(filepath.Dir(path))
+}
+
+// dirSync lets the goroutines that wait for the same directory share one
+// flush: whoever comes while one is running waits for the next.
+type dirSync struct {
+	mu      sync.Mutex
+	running bool
+	next    *flush
+}
+
+type flush struct {
+	done chan struct{}
+	err  error
+}
+
+// SyncDir flushes the entries of a directory. Concurrent calls for one
+// directory are answered by as few flushes as safety allows. Where the system
+// has no such flush (Windows) it does nothing.
+func (d *Disk) SyncDir(dir string) error {
+	d.mu.Lock()
+	if d.dirs == nil {
+		d.dirs = map[string]*dirSync{}
+	}
+	s := d.dirs[dir]
+	if s == nil {
+		s = &dirSync{}
+		d.dirs[dir] = s
+	}
+	d.mu.Unlock()
+
+	s.mu.Lock()
+	if s.next == nil {
+		s.next = &flush{done: make(chan struct{})}
+	}
+	mine := s.next
+	if s.running {
+		s.mu.Unlock()
+		<-mine.done
+		return mine.err
+	}
+	s.running = true
+	for s.next != nil {
+		f := s.next
+		s.next = nil
+		s.mu.Unlock()
+		f.err = d.flushDir(dir)
+		close(f.done)
+		s.mu.Lock()
+	}
+	s.running = false
+	s.mu.Unlock()
+	return mine.err
+}
+
+func (d *Disk) flushDir(dir string) error {
+	if err := d.step("syncdir", dir); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}

@@ -1,0 +1,4 @@
+package durable
+
+// Windows cannot flush a directory; NTFS journals its entries.
+func syncDir(string) error { return nil }

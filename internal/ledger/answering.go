@@ -1,0 +1,433 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/naming"
+)
+
+// Kinds of answers.
+const (
+	KindReceipt      = "receipt"
+	KindNotification = "notification"
+)
+
+// Outcomes of an answer.
+const (
+	OutcomeAccepted   = "accepted"
+	OutcomeRemarks    = "accepted-with-remarks"
+	OutcomeRefused    = "refused"
+	OutcomeToValidate = "to-validate"
+	OutcomeUnknown    = "unknown"
+)
+
+// How an answer found its set, in the order in which they are tried.
+const (
+	ByFileName  = "file-name"
+	ByTicket    = "ticket"
+	ByReference = "own-reference"
+	ByMoment    = "form-date-and-hour"
+	Ambiguous   = "ambiguous" // several sets fit, so none was chosen
+)
+
+// Answer is what one form of a receipt or notification says. The first group
+// of fields is found by the ledger.
+type Answer struct {
+	ID           int64
+	SubmissionID int64 // 0: matches nothing of ours
+	Part, Form   int   // which form of the set is answered; 0: not known
+	MatchedBy    string
+
+	Position   int // of the form in the reply, from 1
+	Kind       string
+	Outcome    string
+	FileName   string   // of the file that is answered, as the reply writes it
+	Tickets    []string // numbers that the office gave, the file's first
+	References []string // numbers that the sender gave
+	Date, Hour string   // of the form that is answered
+	Anomalies  []Anomaly
+}
+
+// Anomaly is an error id with where it applies. It has no values: those may be
+// personal.
+type Anomaly struct {
+	ErrorID  string `json:"error_id"`
+	Class    string `json:"class,omitempty"`
+	Tag      string `json:"tag,omitempty"`
+	Location string `json:"location,omitempty"`
+}
+
+// AddAnswers enters some of the answers of a reply and ties each to its set.
+// Entering the same answers again changes nothing, so that a run that broke
+// off can be repeated.
+func (l *Ledger) AddAnswers(_ context.Context, r Reply, answers []Answer) error {
+	return l.change(func(tx *sql.Tx) error {
+		for i := range answers {
+			if err := l.addAnswer(tx, r, &answers[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (l *Ledger) addAnswer(tx *sql.Tx, r Reply, a *Answer) error {
+	if err := match(tx, r.Environment, a); err != nil {
+		return err
+	}
+	ticket := ""
+	if len(a.Tickets) > 0 {
+		ticket = a.Tickets[0]
+	}
+	reference := ""
+	if len(a.References) > 0 {
+		reference = a.References[0]
+	}
+	res, err := tx.Exec(`INSERT INTO answer (reply_id, position, kind, outcome, submission_id, part, form, matched_by, file_name, ticket, reference, form_date, form_hour)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (reply_id, position) DO NOTHING`,
+		r.ID, a.Position, a.Kind, a.Outcome, nullID(a.SubmissionID), a.Part, a.Form, a.MatchedBy, a.FileName, ticket, reference, a.Date, a.Hour)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	if err := tx.QueryRow(`SELECT id FROM answer WHERE reply_id = $1 AND position = $2`, r.ID, a.Position).Scan(&a.ID); err != nil {
+		return err
+	}
+	for i, x := range a.Anomalies {
+		if _, err := tx.Exec(`INSERT INTO anomaly (answer_id, position, error_id, class, tag, location) VALUES ($1, $2, $3, $4, $5, $6)`,
+			a.ID, i+1, x.ErrorID, x.Class, x.Tag, x.Location); err != nil {
+			return err
+		}
+	}
+	if a.SubmissionID != 0 && a.Kind == KindReceipt && ticket != "" {
+		if _, err := tx.Exec(`UPDATE submission SET ticket = $1 WHERE id = $2 AND ticket = ''`, ticket, a.SubmissionID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func nullID(id int64) any {
+	if id == 0 {
+		return nil
+	}
+	return id
+}
+
+// ReadReply records that every answer of a reply is entered, and brings the
+// sets that it answers up to date. It returns those sets.
+func (l *Ledger) ReadReply(_ context.Context, r Reply) ([]inbox.Submission, error) {
+	var changed []inbox.Submission
+	err := l.change(func(tx *sql.Tx) error {
+		changed = nil
+		if _, err := tx.Exec(`UPDATE reply SET read_at = $1, root = $2, forms = $3, signature = $4, problem = $5 WHERE id = $6`,
+			l.stamp(), r.Root, r.Forms, r.Signature, r.Problem, r.ID); err != nil {
+			return err
+		}
+		ids, err := column[int64](tx, `SELECT DISTINCT submission_id FROM answer WHERE reply_id = $1 AND submission_id IS NOT NULL`, r.ID)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			if err := l.judge(tx, id); err != nil {
+				return err
+			}
+			s, err := load(tx, `id = $1`, id)
+			if err != nil {
+				return err
+			}
+			changed = append(changed, s...)
+		}
+		return nil
+	})
+	return changed, err
+}
+
+func column[T any](tx *sql.Tx, query string, args ...any) ([]T, error) {
+	rows, err := tx.Query(query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close() //nolint:errcheck // Err is looked at
+	var out []T
+	for rows.Next() {
+		var v T
+		if err := rows.Scan(&v); err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, rows.Err()
+}
+
+// errNameUsed is what the server answers to a second GO of one name. After a
+// positive answer it says nothing about the first.
+const errNameUsed = "ACRF-133"
+
+// judge brings the state of a set to what its answers say, whatever the order
+// in which they came.
+func (l *Ledger) judge(tx *sql.Tx, id int64) error {
+	var from inbox.State
+	var forms int
+	if err := tx.QueryRow(`SELECT state, forms FROM submission WHERE id = $1`, id).Scan(&from, &forms); err != nil {
+		return err
+	}
+	v, err := verdict(tx, id, forms)
+	if err != nil || v.state == "" {
+		return err
+	}
+	// Only a set of which nothing was accepted may go again without a
+	// person's word.
+	if v.state == inbox.Refused && v.accepted == 0 {
+		if err := release(tx, id); err != nil {
+			return err
+		}
+	}
+	if from == v.state {
+		_, err := tx.Exec(`UPDATE submission SET note = $1 WHERE id = $2`, v.note, id)
+		return err
+	}
+	if !from.CanBecome(v.state) {
+		return nil
+	}
+	return move(tx, id, v.state, v.note, l.stamp())
+}
+
+type verdictOf struct {
+	state    inbox.State
+	note     string
+	accepted int // forms that were accepted
+}
+
+func verdict(tx *sql.Tx, id int64, forms int) (verdictOf, error) {
+	rows, err := tx.Query(`SELECT a.id, a.kind, a.outcome, a.part, a.form,
+			(SELECT COUNT(*) FROM anomaly x WHERE x.answer_id = a.id AND x.error_id <> '`+errNameUsed+`'),
+			(SELECT COUNT(*) FROM anomaly x WHERE x.answer_id = a.id)
+		FROM answer a WHERE a.submission_id = $1 ORDER BY a.id`, id)
+	if err != nil {
+		return verdictOf{}, err
+	}
+	defer rows.Close() //nolint:errcheck // Err is looked at
+	received, onlyUsed, refusedReceipt := false, false, false
+	byForm := map[[2]int64]string{} // latest outcome per form
+	for rows.Next() {
+		var answer, part, form int64
+		var kind, outcome string
+		var others, all int
+		if err := rows.Scan(&answer, &kind, &outcome, &part, &form, &others, &all); err != nil {
+			return verdictOf{}, err
+		}
+		switch {
+		case kind == KindNotification:
+			key := [2]int64{part, form}
+			if form == 0 {
+				key = [2]int64{0, -answer} // not identified: counts for itself
+			}
+			byForm[key] = outcome
+		case outcome == OutcomeRefused && others == 0 && all > 0:
+			onlyUsed = true
+		case outcome == OutcomeRefused:
+			refusedReceipt = true
+		default:
+			received = true
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return verdictOf{}, err
+	}
+	count := map[string]int{}
+	for _, o := range byForm {
+		count[o]++
+	}
+	v := verdictOf{accepted: count[OutcomeAccepted] + count[OutcomeRemarks] + count[OutcomeToValidate]}
+	switch {
+	case refusedReceipt:
+		v.state = inbox.Refused
+	case onlyUsed && !received && len(byForm) == 0:
+		v.state = inbox.Refused
+	case count[OutcomeRefused] > 0:
+		v.state, v.note = inbox.Refused, fmt.Sprintf("%d of %d forms refused", count[OutcomeRefused], max(forms, len(byForm)))
+	case len(byForm) >= max(forms, 1) && count[OutcomeToValidate]+count[OutcomeUnknown] == 0 && count[OutcomeRemarks] > 0:
+		v.state = inbox.AcceptedWithRemarks
+	case len(byForm) >= max(forms, 1) && count[OutcomeToValidate]+count[OutcomeUnknown] == 0:
+		v.state = inbox.Accepted
+	case received || len(byForm) > 0:
+		v.state = inbox.Received
+		if n := count[OutcomeToValidate]; n > 0 {
+			v.note = fmt.Sprintf("%d of %d forms to validate", n, max(forms, len(byForm)))
+		} else if len(byForm) > 0 {
+			v.note = fmt.Sprintf("%d of %d forms answered", len(byForm), forms)
+		}
+	}
+	return v, nil
+}
+
+// match ties an answer to a set: by file name, else by ticket, else by own
+// reference, else by date and hour of the form. Where several sets fit, those
+// of the environment in whose folder the reply lay are preferred; where it is
+// still not one, none is chosen.
+func match(tx *sql.Tx, env naming.Environment, a *Answer) error {
+	// Sets that never left have no answers.
+	const sent = ` AND s.state NOT IN ('prepared', 'uploading', 'uploaded', 'failed', 'cancelled')`
+	one := func(by, query string, args ...any) (bool, error) {
+		ids, err := column[int64](tx, query+sent+` AND s.environment = '`+string(env)+`' LIMIT 2`, args...)
+		if err == nil && len(ids) == 0 {
+			ids, err = column[int64](tx, query+sent+` LIMIT 2`, args...)
+		}
+		switch {
+		case err != nil:
+			return false, err
+		case len(ids) == 0:
+			return false, nil
+		case len(ids) > 1:
+			a.MatchedBy = Ambiguous
+			return false, nil
+		}
+		a.SubmissionID, a.MatchedBy = ids[0], by
+		return true, matchForm(tx, a)
+	}
+	a.SubmissionID, a.MatchedBy = 0, ""
+	if n, err := naming.Parse(a.FileName); err == nil {
+		a.Part = n.Part
+		// The name is the set's own: whatever its state here, it was sent.
+		var id int64
+		err := tx.QueryRow(`SELECT id FROM submission WHERE set_key = $1`, n.SetKey()).Scan(&id)
+		switch {
+		case err == nil:
+			a.SubmissionID, a.MatchedBy = id, ByFileName
+			return matchForm(tx, a)
+		case !errors.Is(err, sql.ErrNoRows):
+			return err
+		case a.Kind == KindReceipt:
+			return nil // a receipt is for that file and no other
+		}
+	}
+	if a.Kind == KindReceipt {
+		return nil
+	}
+	for _, t := range a.Tickets {
+		if done, err := one(ByTicket, `SELECT s.id FROM submission s WHERE s.ticket = $1`, t); done || err != nil {
+			return err
+		}
+	}
+	for _, r := range a.References {
+		if done, err := one(ByReference, `SELECT DISTINCT s.id FROM form_reference f JOIN submission s ON s.id = f.submission_id WHERE f.number = $1`, r); done || err != nil {
+			return err
+		}
+	}
+	if a.Date == "" || a.Hour == "" {
+		return nil
+	}
+	_, err := one(ByMoment, `SELECT DISTINCT s.id FROM form f JOIN submission s ON s.id = f.submission_id WHERE f.date = $1 AND f.hour = $2`, a.Date, a.Hour)
+	return err
+}
+
+// matchForm finds which form of the set is answered.
+func matchForm(tx *sql.Tx, a *Answer) error {
+	if a.Kind != KindNotification {
+		return nil
+	}
+	type place struct{ part, form int }
+	find := func(query string, args ...any) (bool, error) {
+		rows, err := tx.Query(query+` LIMIT 2`, args...)
+		if err != nil {
+			return false, err
+		}
+		defer rows.Close() //nolint:errcheck // Err is looked at
+		var found []place
+		for rows.Next() {
+			var p place
+			if err := rows.Scan(&p.part, &p.form); err != nil {
+				return false, err
+			}
+			found = append(found, p)
+		}
+		if err := rows.Err(); err != nil || len(found) != 1 {
+			return false, err
+		}
+		a.Part, a.Form = found[0].part, found[0].form
+		return true, nil
+	}
+	for _, r := range a.References {
+		if done, err := find(`SELECT DISTINCT part, position FROM form_reference WHERE number = $1 AND submission_id = $2`, r, a.SubmissionID); done || err != nil {
+			return err
+		}
+	}
+	if a.Date == "" || a.Hour == "" {
+		return nil
+	}
+	_, err := find(`SELECT part, position FROM form WHERE date = $1 AND hour = $2 AND submission_id = $3`, a.Date, a.Hour, a.SubmissionID)
+	return err
+}
+
+// Answers gives what was answered to a set, in the order in which it came.
+func (l *Ledger) Answers(ctx context.Context, submission int64) ([]StoredAnswer, error) {
+	rows, err := l.reads.QueryContext(ctx, `SELECT a.id, a.position, a.kind, a.outcome, a.part, a.form, a.matched_by, a.file_name, a.ticket, a.reference, a.form_date, a.form_hour,
+			r.name, r.path, r.signature
+		FROM answer a JOIN reply r ON r.id = a.reply_id WHERE a.submission_id = $1 ORDER BY a.id`, submission)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // Err is looked at
+	var out []StoredAnswer
+	for rows.Next() {
+		a := StoredAnswer{Answer: Answer{SubmissionID: submission}}
+		var ticket, reference string
+		if err := rows.Scan(&a.ID, &a.Position, &a.Kind, &a.Outcome, &a.Part, &a.Form, &a.MatchedBy, &a.FileName, &ticket, &reference,
+			&a.Date, &a.Hour, &a.Reply, &a.Path, &a.Signature); err != nil {
+			return nil, fmt.Errorf("ledger: %w", err)
+		}
+		a.Tickets, a.References = nonEmpty(ticket), nonEmpty(reference)
+		out = append(out, a)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	return out, l.addAnomalies(ctx, submission, out)
+}
+
+// StoredAnswer is an answer and the reply that it stands in.
+type StoredAnswer struct {
+	Answer
+	Reply     string // name of the FO or CO
+	Path      string // in the archive
+	Signature string
+}
+
+func (l *Ledger) addAnomalies(ctx context.Context, submission int64, answers []StoredAnswer) error {
+	byID := map[int64]*StoredAnswer{}
+	for i := range answers {
+		byID[answers[i].ID] = &answers[i]
+	}
+	rows, err := l.reads.QueryContext(ctx, `SELECT x.answer_id, x.error_id, x.class, x.tag, x.location FROM anomaly x
+		JOIN answer a ON a.id = x.answer_id WHERE a.submission_id = $1 ORDER BY x.answer_id, x.position`, submission)
+	if err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // Err is looked at
+	for rows.Next() {
+		var id int64
+		var x Anomaly
+		if err := rows.Scan(&id, &x.ErrorID, &x.Class, &x.Tag, &x.Location); err != nil {
+			return fmt.Errorf("ledger: %w", err)
+		}
+		if a := byID[id]; a != nil {
+			a.Anomalies = append(a.Anomalies, x)
+		}
+	}
+	return rows.Err()
+}
+
+func nonEmpty(s string) []string {
+	if strings.TrimSpace(s) == "" {
+		return nil
+	}
+	return []string{s}
+}

@@ -1,0 +1,11 @@
+// Package ledger remembers, in one SQLite file, what was sent, what was
+// fetched, and what the replies say. It implements the ledgers that inbox,
+// outbox and answers ask for.
+//
+// Every change is on the disk when the method returns (WAL with full
+// synchronisation). Changes of concurrent callers share one transaction and
+// so one flush. Names and contents are unique by constraints of the database,
+// so that two processes cannot take the same one even if every lock fails.
+//
+// The SQL keeps to what SQLite and PostgreSQL both know.
+package ledger

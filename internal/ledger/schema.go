@@ -1,0 +1,185 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// migrations are applied in order, each once; the ledger's version is how many
+// were. A migration that has shipped is never changed.
+var migrations = []string{`
+CREATE TABLE submission (
+	id          INTEGER PRIMARY KEY,
+	set_key     TEXT NOT NULL UNIQUE,     -- application.sender.date.sequence.environment
+	application TEXT NOT NULL,
+	sender      TEXT NOT NULL,
+	date        TEXT NOT NULL,
+	sequence    TEXT NOT NULL,
+	environment TEXT NOT NULL,
+	parts       INTEGER NOT NULL,
+	state       TEXT NOT NULL,
+	note        TEXT NOT NULL DEFAULT '',
+	reason      TEXT NOT NULL DEFAULT '', -- why the same contents went again
+	spool       TEXT NOT NULL,
+	signed_by   TEXT NOT NULL DEFAULT '',
+	ticket      TEXT NOT NULL DEFAULT '',
+	forms       INTEGER NOT NULL DEFAULT 0,
+	created_at  TEXT NOT NULL,            -- all times: RFC 3339, UTC
+	updated_at  TEXT NOT NULL,
+	sent_at     TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX submission_state ON submission (state);
+CREATE INDEX submission_ticket ON submission (ticket);
+
+-- The last number given, per application, sender, day and environment.
+CREATE TABLE numbering (
+	application TEXT NOT NULL,
+	sender      TEXT NOT NULL,
+	date        TEXT NOT NULL,
+	environment TEXT NOT NULL,
+	last        TEXT NOT NULL,
+	PRIMARY KEY (application, sender, date, environment)
+);
+
+CREATE TABLE part (
+	submission_id INTEGER NOT NULL REFERENCES submission (id),
+	number        INTEGER NOT NULL,
+	source        TEXT NOT NULL,
+	root          TEXT NOT NULL,
+	size          INTEGER NOT NULL,
+	sha256        TEXT NOT NULL,
+	fs_size       INTEGER NOT NULL,
+	fs_sha256     TEXT NOT NULL,
+	PRIMARY KEY (submission_id, number)
+);
+
+-- Which set holds which contents: one row while they must not go again.
+CREATE TABLE claim (
+	sender        TEXT NOT NULL,
+	environment   TEXT NOT NULL,
+	application   TEXT NOT NULL,
+	sha256        TEXT NOT NULL,
+	submission_id INTEGER NOT NULL REFERENCES submission (id),
+	part          INTEGER NOT NULL,
+	PRIMARY KEY (sender, environment, application, sha256)
+);
+CREATE INDEX claim_submission ON claim (submission_id);
+
+CREATE TABLE form (
+	submission_id INTEGER NOT NULL REFERENCES submission (id),
+	part          INTEGER NOT NULL,
+	position      INTEGER NOT NULL,
+	date          TEXT NOT NULL,
+	hour          TEXT NOT NULL,
+	PRIMARY KEY (submission_id, part, position)
+);
+CREATE INDEX form_moment ON form (date, hour);
+
+CREATE TABLE form_reference (
+	submission_id INTEGER NOT NULL REFERENCES submission (id),
+	part          INTEGER NOT NULL,
+	position      INTEGER NOT NULL,
+	type          TEXT NOT NULL,
+	number        TEXT NOT NULL
+);
+CREATE INDEX form_reference_number ON form_reference (number);
+CREATE INDEX form_reference_submission ON form_reference (submission_id);
+
+-- The history of a set, for people and auditors.
+CREATE TABLE event (
+	id            INTEGER PRIMARY KEY,
+	submission_id INTEGER NOT NULL REFERENCES submission (id),
+	at            TEXT NOT NULL,
+	state         TEXT NOT NULL,
+	note          TEXT NOT NULL
+);
+CREATE INDEX event_submission ON event (submission_id);
+
+CREATE TABLE reply (
+	id          INTEGER PRIMARY KEY,
+	environment TEXT NOT NULL,
+	name        TEXT NOT NULL,
+	application TEXT NOT NULL,
+	path        TEXT NOT NULL,
+	size        INTEGER NOT NULL,
+	sha256      TEXT NOT NULL,
+	fs_name     TEXT NOT NULL DEFAULT '',
+	fs_path     TEXT NOT NULL DEFAULT '',
+	fs_size     INTEGER NOT NULL DEFAULT 0,
+	fs_sha256   TEXT NOT NULL DEFAULT '',
+	signature   TEXT NOT NULL DEFAULT '', -- what checking it gave
+	conflict    INTEGER NOT NULL DEFAULT 0,
+	fetched_at  TEXT NOT NULL,
+	deleted_at  TEXT NOT NULL DEFAULT '', -- gone from the server
+	read_at     TEXT NOT NULL DEFAULT '', -- its answers are entered
+	root        TEXT NOT NULL DEFAULT '',
+	forms       INTEGER NOT NULL DEFAULT 0,
+	problem     TEXT NOT NULL DEFAULT '', -- why it could not be read
+	UNIQUE (environment, name, sha256)
+);
+CREATE INDEX reply_unread ON reply (read_at);
+CREATE INDEX reply_fs ON reply (environment, fs_name);
+
+-- One row per form of a receipt or notification.
+CREATE TABLE answer (
+	id            INTEGER PRIMARY KEY,
+	reply_id      INTEGER NOT NULL REFERENCES reply (id),
+	position      INTEGER NOT NULL,
+	kind          TEXT NOT NULL,            -- receipt, notification
+	outcome       TEXT NOT NULL,
+	submission_id INTEGER REFERENCES submission (id), -- NULL: matches nothing of ours
+	part          INTEGER NOT NULL DEFAULT 0, -- of the form that is answered; 0: not known
+	form          INTEGER NOT NULL DEFAULT 0,
+	matched_by    TEXT NOT NULL DEFAULT '',
+	file_name     TEXT NOT NULL DEFAULT '',
+	ticket        TEXT NOT NULL DEFAULT '',
+	reference     TEXT NOT NULL DEFAULT '',
+	form_date     TEXT NOT NULL DEFAULT '',
+	form_hour     TEXT NOT NULL DEFAULT '',
+	UNIQUE (reply_id, position)
+);
+CREATE INDEX answer_submission ON answer (submission_id);
+
+CREATE TABLE anomaly (
+	answer_id INTEGER NOT NULL REFERENCES answer (id),
+	position  INTEGER NOT NULL,
+	error_id  TEXT NOT NULL,
+	class     TEXT NOT NULL DEFAULT '',
+	tag       TEXT NOT NULL DEFAULT '',
+	location  TEXT NOT NULL DEFAULT '',
+	PRIMARY KEY (answer_id, position)
+);
+`}
+
+// migrate brings the schema to the newest version, or refuses a ledger that a
+// newer program wrote.
+func migrate(ctx context.Context, db *sql.DB) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
+	if _, err := tx.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS ledger_version (version INTEGER NOT NULL)`); err != nil {
+		return err
+	}
+	var version int
+	if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(version), 0) FROM ledger_version`).Scan(&version); err != nil {
+		return err
+	}
+	if version > len(migrations) {
+		return fmt.Errorf("the ledger has version %d and this program knows up to %d: use the newer program", version, len(migrations))
+	}
+	if version == len(migrations) {
+		return nil
+	}
+	for v := version; v < len(migrations); v++ {
+		if _, err := tx.ExecContext(ctx, migrations[v]); err != nil {
+			return fmt.Errorf("bring the ledger to version %d: %w", v+1, err)
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO ledger_version (version) VALUES ($1)`, v+1); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}

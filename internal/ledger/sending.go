@@ -1,0 +1,473 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/naming"
+)
+
+var _ inbox.Ledger = (*Ledger)(nil)
+
+// Reserve implements inbox.Ledger.
+func (l *Ledger) Reserve(ctx context.Context, drafts []inbox.Draft) []inbox.Reserved {
+	return l.reserve(ctx, drafts, nil)
+}
+
+// errPreview undoes a reservation that was only tried.
+var errPreview = errors.New("preview")
+
+// Preview says what Reserve would do with the drafts, and does nothing.
+func (l *Ledger) Preview(ctx context.Context, drafts []inbox.Draft) []inbox.Reserved {
+	return l.reserve(ctx, drafts, errPreview)
+}
+
+func (l *Ledger) reserve(ctx context.Context, drafts []inbox.Draft, undo error) []inbox.Reserved {
+	out := make([]inbox.Reserved, len(drafts))
+	failAll := func(err error) []inbox.Reserved {
+		for i := range out {
+			out[i] = inbox.Reserved{Err: err}
+		}
+		return out
+	}
+	if err := ctx.Err(); err != nil {
+		return failAll(err)
+	}
+	err := l.change(func(tx *sql.Tx) error {
+		for i, d := range drafts {
+			if _, err := tx.Exec(`SAVEPOINT draft`); err != nil {
+				return err
+			}
+			out[i].Submission, out[i].Err = l.reserveOne(tx, d)
+			if out[i].Err != nil {
+				if _, err := tx.Exec(`ROLLBACK TO SAVEPOINT draft`); err != nil {
+					return err
+				}
+			}
+			if _, err := tx.Exec(`RELEASE SAVEPOINT draft`); err != nil {
+				return err
+			}
+		}
+		return undo
+	})
+	if err != nil && (undo == nil || !errors.Is(err, undo)) {
+		return failAll(err)
+	}
+	return out
+}
+
+func (l *Ledger) reserveOne(tx *sql.Tx, d inbox.Draft) (inbox.Submission, error) {
+	if err := l.checkClaims(tx, d); err != nil {
+		return inbox.Submission{}, err
+	}
+	return l.insert(tx, d)
+}
+
+// checkClaims refuses contents that another set has, unless the draft insists.
+func (l *Ledger) checkClaims(tx *sql.Tx, d inbox.Draft) error {
+	for _, p := range d.Parts {
+		var id int64
+		err := tx.QueryRow(`SELECT submission_id FROM claim WHERE sender = $1 AND environment = $2 AND application = $3 AND sha256 = $4`,
+			d.Sender, d.Environment, d.Application, p.Hash.String()).Scan(&id)
+		if errors.Is(err, sql.ErrNoRows) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		old, err := load(tx, `id = $1`, id)
+		if err != nil {
+			return err
+		}
+		// Contents whose first sending may still come to an end are never
+		// sent beside it, not even when a person insists.
+		if d.Again && !old[0].State.Unfinished() {
+			continue
+		}
+		return &inbox.AlreadyError{Part: p.Number, Existing: old[0], Same: sameParts(old[0], d)}
+	}
+	return nil
+}
+
+func sameParts(s inbox.Submission, d inbox.Draft) bool {
+	if len(s.Parts) != len(d.Parts) {
+		return false
+	}
+	for i := range s.Parts {
+		if s.Parts[i].Hash != d.Parts[i].Hash {
+			return false
+		}
+	}
+	return true
+}
+
+func (l *Ledger) insert(tx *sql.Tx, d inbox.Draft) (inbox.Submission, error) {
+	fail := func(err error) (inbox.Submission, error) { return inbox.Submission{}, err }
+	sequence := d.Sequence
+	if sequence == "" {
+		var err error
+		if sequence, err = nextSequence(tx, d); err != nil {
+			return fail(err)
+		}
+	}
+	set := naming.Set{
+		Application: d.Application, Sender: d.Sender, Date: d.Date, Sequence: sequence,
+		Environment: d.Environment, Parts: len(d.Parts),
+	}
+	if err := set.Check(); err != nil {
+		return fail(err)
+	}
+	forms := 0
+	for _, p := range d.Parts {
+		forms += len(p.Forms)
+	}
+	now := l.stamp()
+	res, err := tx.Exec(`INSERT INTO submission (set_key, application, sender, date, sequence, environment, parts, state, reason, spool, signed_by, forms, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13) ON CONFLICT (set_key) DO NOTHING`,
+		set.Key(), set.Application, set.Sender, set.Date, set.Sequence, set.Environment, set.Parts,
+		inbox.Prepared, d.Reason, d.Spool, d.SignedBy, forms, now)
+	if err != nil {
+		return fail(err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return fail(errors.Join(err, &inbox.NameUsedError{Name: set.String()}))
+	}
+	var id int64
+	if err := tx.QueryRow(`SELECT id FROM submission WHERE set_key = $1`, set.Key()).Scan(&id); err != nil {
+		return fail(err)
+	}
+	for _, p := range d.Parts {
+		if err := insertPart(tx, id, d, p); err != nil {
+			return fail(err)
+		}
+	}
+	note := ""
+	if d.Reason != "" {
+		note = "sent again: " + d.Reason
+	}
+	if err := addEvent(tx, id, now, inbox.Prepared, note); err != nil {
+		return fail(err)
+	}
+	at := parseTime(now)
+	return inbox.Submission{
+		ID: id, Set: set, State: inbox.Prepared, Reason: d.Reason, Parts: d.Parts, Spool: d.Spool,
+		SignedBy: d.SignedBy, CreatedAt: at, UpdatedAt: at,
+	}, nil
+}
+
+// nextSequence gives the number after the last one of the day. Numbers that a
+// person chose are in the table of submissions only, so both are looked at.
+func nextSequence(tx *sql.Tx, d inbox.Draft) (naming.Sequence, error) {
+	var last naming.Sequence
+	err := tx.QueryRow(`SELECT last FROM numbering WHERE application = $1 AND sender = $2 AND date = $3 AND environment = $4`,
+		d.Application, d.Sender, d.Date, d.Environment).Scan(&last)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", err
+	}
+	for {
+		if last, err = last.Next(); err != nil {
+			return "", err
+		}
+		var used int
+		if err := tx.QueryRow(`SELECT COUNT(*) FROM submission WHERE application = $1 AND sender = $2 AND date = $3 AND sequence = $4 AND environment = $5`,
+			d.Application, d.Sender, d.Date, last, d.Environment).Scan(&used); err != nil {
+			return "", err
+		}
+		if used == 0 {
+			break
+		}
+	}
+	_, err = tx.Exec(`INSERT INTO numbering (application, sender, date, environment, last) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (application, sender, date, environment) DO UPDATE SET last = excluded.last`,
+		d.Application, d.Sender, d.Date, d.Environment, last)
+	return last, err
+}
+
+func insertPart(tx *sql.Tx, id int64, d inbox.Draft, p inbox.Part) error {
+	fs := ""
+	if p.SignSize > 0 {
+		fs = p.Signature.String()
+	}
+	if _, err := tx.Exec(`INSERT INTO part (submission_id, number, source, root, size, sha256, fs_size, fs_sha256) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		id, p.Number, p.Source, p.Root, p.Size, p.Hash.String(), p.SignSize, fs); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`INSERT INTO claim (sender, environment, application, sha256, submission_id, part) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (sender, environment, application, sha256) DO UPDATE SET submission_id = excluded.submission_id, part = excluded.part`,
+		d.Sender, d.Environment, d.Application, p.Hash.String(), id, p.Number); err != nil {
+		return err
+	}
+	for i, f := range p.Forms {
+		if _, err := tx.Exec(`INSERT INTO form (submission_id, part, position, date, hour) VALUES ($1, $2, $3, $4, $5)`,
+			id, p.Number, i+1, f.Date, f.Hour); err != nil {
+			return err
+		}
+		for _, r := range f.References {
+			if _, err := tx.Exec(`INSERT INTO form_reference (submission_id, part, position, type, number) VALUES ($1, $2, $3, $4, $5)`,
+				id, p.Number, i+1, r.Type, r.Number); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Move implements inbox.Ledger.
+func (l *Ledger) Move(_ context.Context, id int64, to inbox.State, note string) error {
+	return l.change(func(tx *sql.Tx) error { return move(tx, id, to, note, l.stamp()) })
+}
+
+// move changes a state along inbox.State.CanBecome. The condition stands in
+// the UPDATE too, so that it holds whatever another process does.
+func move(tx *sql.Tx, id int64, to inbox.State, note, now string) error {
+	var from inbox.State
+	var name string
+	if err := tx.QueryRow(`SELECT state, set_key FROM submission WHERE id = $1`, id).Scan(&from, &name); err != nil {
+		return err
+	}
+	if !from.CanBecome(to) {
+		return &inbox.StateError{Name: name, Now: from, To: to}
+	}
+	res, err := tx.Exec(`UPDATE submission SET state = $1, note = $2, updated_at = $3 WHERE id = $4 AND state = $5`, to, note, now, id, from)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n != 1 {
+		return errors.Join(err, &inbox.StateError{Name: name, Now: from, To: to})
+	}
+	// An answer proves that the set was sent, whatever was known before.
+	if to == inbox.Sent || to.Answered() {
+		if _, err := tx.Exec(`UPDATE submission SET sent_at = $1 WHERE id = $2 AND sent_at = ''`, now, id); err != nil {
+			return err
+		}
+	}
+	if to == inbox.Cancelled {
+		if err := release(tx, id); err != nil {
+			return err
+		}
+	}
+	return addEvent(tx, id, now, to, note)
+}
+
+// release lets the contents of a set be sent again.
+func release(tx *sql.Tx, id int64) error {
+	_, err := tx.Exec(`DELETE FROM claim WHERE submission_id = $1`, id)
+	return err
+}
+
+func addEvent(tx *sql.Tx, id int64, now string, state inbox.State, note string) error {
+	_, err := tx.Exec(`INSERT INTO event (submission_id, at, state, note) VALUES ($1, $2, $3, $4)`, id, now, state, note)
+	return err
+}
+
+// Note implements inbox.Ledger.
+func (l *Ledger) Note(_ context.Context, id int64, note string) error {
+	return l.change(func(tx *sql.Tx) error {
+		now := l.stamp()
+		if _, err := tx.Exec(`UPDATE submission SET note = $1, updated_at = $2 WHERE id = $3`, note, now, id); err != nil {
+			return err
+		}
+		var state inbox.State
+		if err := tx.QueryRow(`SELECT state FROM submission WHERE id = $1`, id).Scan(&state); err != nil {
+			return err
+		}
+		return addEvent(tx, id, now, state, note)
+	})
+}
+
+// ErrNoSubmission says that no set of that name is in the ledger.
+var ErrNoSubmission = errors.New("no such set in the ledger")
+
+// Filter chooses submissions; empty fields choose all.
+type Filter struct {
+	Environment naming.Environment
+	Sender      string
+	Application string
+	States      []inbox.State
+	Since       string // RFC 3339 in UTC, compared with the time of creation
+	Limit       int    // newest first; 0: all
+}
+
+// Submissions lists sets, newest first, with their parts but without forms.
+func (l *Ledger) Submissions(ctx context.Context, f Filter) ([]inbox.Submission, error) {
+	where, args := []string{"1 = 1"}, []any{}
+	add := func(column string, v any) {
+		args = append(args, v)
+		where = append(where, fmt.Sprintf("%s $%d", column, len(args)))
+	}
+	if f.Environment != "" {
+		add("environment =", f.Environment)
+	}
+	if f.Sender != "" {
+		add("sender =", f.Sender)
+	}
+	if f.Application != "" {
+		add("application =", f.Application)
+	}
+	if f.Since != "" {
+		add("created_at >=", f.Since)
+	}
+	if len(f.States) > 0 {
+		var in []string
+		for _, s := range f.States {
+			args = append(args, s)
+			in = append(in, fmt.Sprintf("$%d", len(args)))
+		}
+		where = append(where, "state IN ("+strings.Join(in, ", ")+")")
+	}
+	clause := strings.Join(where, " AND ") + " ORDER BY id DESC"
+	if f.Limit > 0 {
+		clause += fmt.Sprintf(" LIMIT %d", f.Limit)
+	}
+	return loadContext(ctx, l.reads, clause, args...)
+}
+
+// Find gives the set that a name belongs to: the name of a GO, FI or FS, with
+// or without its kind and parts.
+func (l *Ledger) Find(ctx context.Context, name string) (inbox.Submission, error) {
+	key := name
+	if n, err := naming.Parse(name); err == nil {
+		key = n.SetKey()
+	} else if f := strings.Split(name, "."); len(f) == 6 {
+		key = strings.Join(f[:5], ".") // the set as status prints it, with its parts
+	}
+	found, err := loadContext(ctx, l.reads, `set_key = $1`, key)
+	if err != nil {
+		return inbox.Submission{}, err
+	}
+	if len(found) == 0 {
+		return inbox.Submission{}, fmt.Errorf("%s: %w", name, ErrNoSubmission)
+	}
+	return found[0], nil
+}
+
+// Submission gives a set by its id.
+func (l *Ledger) Submission(ctx context.Context, id int64) (inbox.Submission, error) {
+	found, err := loadContext(ctx, l.reads, `id = $1`, id)
+	if err != nil {
+		return inbox.Submission{}, err
+	}
+	if len(found) == 0 {
+		return inbox.Submission{}, ErrNoSubmission
+	}
+	return found[0], nil
+}
+
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+func load(q querier, where string, args ...any) ([]inbox.Submission, error) {
+	return loadContext(context.Background(), q, where, args...)
+}
+
+func loadContext(ctx context.Context, q querier, where string, args ...any) ([]inbox.Submission, error) {
+	rows, err := q.QueryContext(ctx, `SELECT id, application, sender, date, sequence, environment, parts, state, note, reason, spool, signed_by, ticket, created_at, updated_at, sent_at
+		FROM submission WHERE `+where, args...)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // Err is looked at
+	var out []inbox.Submission
+	for rows.Next() {
+		var s inbox.Submission
+		var created, updated, sent string
+		if err := rows.Scan(&s.ID, &s.Set.Application, &s.Set.Sender, &s.Set.Date, &s.Set.Sequence, &s.Set.Environment, &s.Set.Parts,
+			&s.State, &s.Note, &s.Reason, &s.Spool, &s.SignedBy, &s.Ticket, &created, &updated, &sent); err != nil {
+			return nil, fmt.Errorf("ledger: %w", err)
+		}
+		s.CreatedAt, s.UpdatedAt, s.SentAt = parseTime(created), parseTime(updated), parseTime(sent)
+		out = append(out, s)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	if err := loadParts(ctx, q, out); err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	return out, nil
+}
+
+// loadParts adds the parts of sets, a few hundred sets per query.
+func loadParts(ctx context.Context, q querier, sets []inbox.Submission) error {
+	const chunk = 400
+	for len(sets) > 0 {
+		n := min(chunk, len(sets))
+		byID := make(map[int64]*inbox.Submission, n)
+		var in []string
+		var args []any
+		for i := range sets[:n] {
+			byID[sets[i].ID] = &sets[i]
+			args = append(args, sets[i].ID)
+			in = append(in, fmt.Sprintf("$%d", len(args)))
+		}
+		if err := scanParts(ctx, q, byID, strings.Join(in, ", "), args); err != nil {
+			return err
+		}
+		sets = sets[n:]
+	}
+	return nil
+}
+
+func scanParts(ctx context.Context, q querier, byID map[int64]*inbox.Submission, in string, args []any) error {
+	rows, err := q.QueryContext(ctx, `SELECT submission_id, number, source, root, size, sha256, fs_size, fs_sha256
+		FROM part WHERE submission_id IN (`+in+`) ORDER BY submission_id, number`, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close() //nolint:errcheck // Err is looked at
+	for rows.Next() {
+		var id int64
+		var p inbox.Part
+		var hash, fs string
+		if err := rows.Scan(&id, &p.Number, &p.Source, &p.Root, &p.Size, &hash, &p.SignSize, &fs); err != nil {
+			return err
+		}
+		if p.Hash, err = inbox.ParseHash(hash); err != nil {
+			return err
+		}
+		if fs != "" {
+			if p.Signature, err = inbox.ParseHash(fs); err != nil {
+				return err
+			}
+		}
+		byID[id].Parts = append(byID[id].Parts, p)
+	}
+	return rows.Err()
+}
+
+// Event is one entry in the history of a set.
+type Event struct {
+	At    string // RFC 3339, UTC
+	State inbox.State
+	Note  string
+}
+
+// History gives what happened to a set, oldest first.
+func (l *Ledger) History(ctx context.Context, id int64) ([]Event, error) {
+	rows, err := l.reads.QueryContext(ctx, `SELECT at, state, note FROM event WHERE submission_id = $1 ORDER BY id`, id)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // Err is looked at
+	var out []Event
+	for rows.Next() {
+		var e Event
+		if err := rows.Scan(&e.At, &e.State, &e.Note); err != nil {
+			return nil, fmt.Errorf("ledger: %w", err)
+		}
+		out = append(out, e)
+	}
+	return out, rows.Err()
+}
+
+// SpoolKnown reports whether a spool directory belongs to a set.
+func (l *Ledger) SpoolKnown(ctx context.Context, spool string) (bool, error) {
+	var n int
+	err := l.reads.QueryRowContext(ctx, `SELECT COUNT(*) FROM submission WHERE spool = $1`, spool).Scan(&n)
+	return n > 0, err
+}

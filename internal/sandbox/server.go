@@ -1,0 +1,532 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pkg/sftp"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/socbatch/socbatch/naming"
+)
+
+// Config describes a stand-in. Sender, User, and AuthorizedKeys or AcceptAnyKey
+// are needed.
+type Config struct {
+	// Dir is where everything is kept; a server that is started later on the same
+	// Dir goes on where this one ended. Empty: a temporary folder, removed by Close.
+	Dir string
+
+	Sender         string // the account's sender number, six digits
+	User           string // technical user name, such as EXP101380
+	AuthorizedKeys []ssh.PublicKey
+	AcceptAnyKey   bool // log in with any key
+	// PublicKeyAlgorithms limits the signature algorithms for login, such as
+	// ssh-rsa alone; empty: what x/crypto/ssh accepts.
+	PublicKeyAlgorithms []string
+	// HostKey is made, and kept in Dir, if it is nil.
+	HostKey ssh.Signer
+	Port    int // 0: any
+
+	// Certificate is the registered signer certificate. Without it every set in R
+	// is refused with ACRF-153; in T and S a signature then only has to verify.
+	Certificate *x509.Certificate
+	MaxAge      int // days that the date in a name may lie back; 0: no limit
+	MaxParts    int // largest number of parts; 0: 9
+
+	// ReceiptDelay is the time from the GO to the receipt, NotificationDelay from
+	// the receipt to the notifications. 0 stands for the defaults; negative: at once.
+	ReceiptDelay, NotificationDelay time.Duration
+
+	Journal     io.Writer // one JSON object per line; may be nil
+	JournalPath string    // likewise, a file that is continued; may be empty
+	Scenario    Scenario
+	Hooks       Hooks
+	// Clock gives the time for dates, names and replies; nil: time.Now. Delays do
+	// not depend on it.
+	Clock  func() time.Time
+	Logger *slog.Logger // failures of the stand-in itself; nil: none
+}
+
+// Delays where the configuration has none.
+const (
+	DefaultReceiptDelay      = 100 * time.Millisecond
+	DefaultNotificationDelay = 400 * time.Millisecond
+)
+
+// handshakeTime bounds a login.
+const handshakeTime = 30 * time.Second
+
+// Server is a stand-in. Its methods may be called by several goroutines.
+type Server struct {
+	cfg      Config
+	dir      string
+	temp     bool
+	root     *os.Root
+	identity *TestIdentity // signs replies
+	ssh      *ssh.ServerConfig
+	journal  *journal
+	clock    func() time.Time
+	log      *slog.Logger
+
+	scenario   atomic.Pointer[Scenario]
+	cutDone    atomic.Bool
+	operations atomic.Int64
+
+	// work is held while sets are checked and replies written; it is taken before mu.
+	work sync.Mutex
+
+	mu      sync.Mutex
+	state   *state
+	inbox   map[setID]map[string]bool // files in IN… by set; true: they vanished
+	queue   []waiting                 // sets whose GO is there, in the order of their GO
+	busy    map[setID]bool            // being checked
+	strayed map[string]bool           // folder/name of strays that were reported
+	growing []*growth
+
+	wake     chan struct{}
+	listener net.Listener
+	stop     context.CancelFunc
+	running  sync.WaitGroup
+	connMu   sync.Mutex
+	conns    map[net.Conn]struct{}
+	lastConn int
+	closed   bool
+	ended    bool // no connection is accepted any more
+}
+
+// New prepares a server. It reads back what an earlier one left in Dir; a set
+// whose GO is there but was not checked is checked after Start. Close it, also
+// when it was not started.
+func New(cfg Config) (*Server, error) {
+	if err := naming.CheckSender(cfg.Sender); err != nil {
+		return nil, fmt.Errorf("sandbox: %w", err)
+	}
+	if cfg.User == "" {
+		return nil, errors.New("sandbox: no user name is configured")
+	}
+	if len(cfg.AuthorizedKeys) == 0 && !cfg.AcceptAnyKey {
+		return nil, errors.New("sandbox: no key may log in: give the public key of the account, or accept any key")
+	}
+	if err := cfg.Scenario.Check(); err != nil {
+		return nil, fmt.Errorf("sandbox: %w", err)
+	}
+	if cfg.ReceiptDelay == 0 {
+		cfg.ReceiptDelay = DefaultReceiptDelay
+	}
+	if cfg.NotificationDelay == 0 {
+		cfg.NotificationDelay = DefaultNotificationDelay
+	}
+	s := &Server{
+		cfg: cfg, dir: cfg.Dir, clock: cfg.Clock, log: cfg.Logger,
+		inbox: map[setID]map[string]bool{}, busy: map[setID]bool{}, strayed: map[string]bool{},
+		wake: make(chan struct{}, 1), conns: map[net.Conn]struct{}{},
+	}
+	if s.clock == nil {
+		s.clock = time.Now
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.scenario.Store(&cfg.Scenario)
+	if err := s.open(); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("sandbox: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Server) open() (err error) {
+	if s.dir == "" {
+		if s.dir, err = os.MkdirTemp("", "socbatch-sandbox-"); err != nil {
+			return err
+		}
+		s.temp = true
+	} else if s.dir, err = filepath.Abs(s.dir); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return err
+	}
+	if s.root, err = os.OpenRoot(s.dir); err != nil {
+		return err
+	}
+	for _, folder := range folders {
+		dirs := []string{folder}
+		if isInbox(folder) {
+			dirs = append(dirs, takenDir+"/"+folder)
+		}
+		for _, dir := range dirs {
+			if err := s.root.MkdirAll(dir, 0o700); err != nil {
+				return err
+			}
+		}
+	}
+	for _, dir := range []string{stagingDir, processedDir} {
+		if err := s.root.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	if s.identity, err = loadIdentity(s.root); err != nil {
+		return err
+	}
+	if s.cfg.HostKey == nil {
+		if s.cfg.HostKey, err = loadHostKey(s.root); err != nil {
+			return err
+		}
+	}
+	if s.journal, err = newJournal(s.cfg.Journal, s.cfg.JournalPath, s.clock); err != nil {
+		return err
+	}
+	if s.state, err = openState(s.root); err != nil {
+		return err
+	}
+	s.ssh = &ssh.ServerConfig{
+		ServerVersion: "SSH-2.0-socbatch-sandbox", PublicKeyAuthAlgorithms: s.cfg.PublicKeyAlgorithms,
+		PublicKeyCallback: s.login,
+	}
+	s.ssh.AddHostKey(s.cfg.HostKey)
+	return s.recover()
+}
+
+// fingerprint is the key of Permissions.Extensions that holds the login key.
+const fingerprint = "fingerprint"
+
+func (s *Server) login(meta ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+	if meta.User() != s.cfg.User {
+		return nil, errors.New("unknown user")
+	}
+	known := slices.ContainsFunc(s.cfg.AuthorizedKeys, func(k ssh.PublicKey) bool {
+		return string(k.Marshal()) == string(key.Marshal())
+	})
+	if !known && !s.cfg.AcceptAnyKey {
+		return nil, errors.New("unknown key")
+	}
+	return &ssh.Permissions{Extensions: map[string]string{fingerprint: ssh.FingerprintSHA256(key)}}, nil
+}
+
+// Start listens on 127.0.0.1 and begins to check sets. It returns at once; the
+// server runs until Close, or until ctx ends.
+func (s *Server) Start(ctx context.Context) error {
+	listener, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.cfg.Port)))
+	if err != nil {
+		return fmt.Errorf("sandbox: %w", err)
+	}
+	s.connMu.Lock()
+	defer s.connMu.Unlock()
+	if s.closed || s.listener != nil {
+		listener.Close()
+		return errors.New("sandbox: started twice, or after Close")
+	}
+	s.listener = listener
+	ctx, s.stop = context.WithCancel(ctx)
+	s.running.Add(3)
+	go func() { defer s.running.Done(); s.run(ctx) }()
+	go func() { defer s.running.Done(); s.accept(listener) }()
+	go func() {
+		defer s.running.Done()
+		<-ctx.Done()
+		s.disconnect()
+	}()
+	return nil
+}
+
+// Addr is the address that clients connect to, such as 127.0.0.1:40123; empty
+// before Start.
+func (s *Server) Addr() string {
+	s.connMu.Lock()
+	defer s.connMu.Unlock()
+	if s.listener == nil {
+		return ""
+	}
+	return s.listener.Addr().String()
+}
+
+// HostKey is the public host key.
+func (s *Server) HostKey() ssh.PublicKey { return s.cfg.HostKey.PublicKey() }
+
+// HostKeyFingerprint is the host key's SHA-256 fingerprint, as ssh prints it.
+func (s *Server) HostKeyFingerprint() string { return ssh.FingerprintSHA256(s.HostKey()) }
+
+// Dir is the folder on disk.
+func (s *Server) Dir() string { return s.dir }
+
+// ReplyRoots holds the CA that the signatures of replies lead to.
+func (s *Server) ReplyRoots() *x509.CertPool { return s.identity.Roots() }
+
+// ReplyCA is the certificate of the CA that signed the signer of the replies.
+func (s *Server) ReplyCA() *x509.Certificate { return s.identity.CA }
+
+// Close ends all connections, waits for what is being done, and leaves
+// everything in Dir. Sets and replies that are still waiting are dealt with by
+// the next server on Dir. Closing twice does nothing.
+func (s *Server) Close() error {
+	s.connMu.Lock()
+	if s.closed {
+		s.connMu.Unlock()
+		return nil
+	}
+	s.closed = true
+	stop := s.stop
+	s.connMu.Unlock()
+	if stop != nil {
+		stop()
+	}
+	s.running.Wait()
+	s.work.Lock()
+	defer s.work.Unlock()
+	var errs []error
+	if s.state != nil {
+		errs = append(errs, s.state.log.Close())
+	}
+	if s.journal != nil {
+		errs = append(errs, s.journal.close())
+	}
+	if s.root != nil {
+		errs = append(errs, s.root.Close())
+	}
+	if s.temp {
+		errs = append(errs, os.RemoveAll(s.dir))
+	}
+	return errors.Join(errs...)
+}
+
+// disconnect stops listening and ends all connections.
+func (s *Server) disconnect() {
+	s.connMu.Lock()
+	defer s.connMu.Unlock()
+	s.ended = true
+	s.listener.Close()
+	for c := range s.conns {
+		c.Close()
+	}
+}
+
+// CutConnections ends all connections without a word, as a network failure
+// would. New ones are accepted.
+func (s *Server) CutConnections() {
+	s.connMu.Lock()
+	defer s.connMu.Unlock()
+	for c := range s.conns {
+		cutOff(c)
+	}
+}
+
+func cutOff(c net.Conn) {
+	if t, ok := c.(*net.TCPConn); ok {
+		t.SetLinger(0)
+	}
+	c.Close()
+}
+
+func (s *Server) accept(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			s.failed("accept", err)
+			continue
+		}
+		s.connMu.Lock()
+		if s.ended {
+			s.connMu.Unlock()
+			c.Close()
+			return
+		}
+		s.lastConn++
+		n := s.lastConn
+		s.conns[c] = struct{}{}
+		s.running.Add(1)
+		s.connMu.Unlock()
+		go func() {
+			defer s.running.Done()
+			s.serve(c, n)
+			s.connMu.Lock()
+			delete(s.conns, c)
+			s.connMu.Unlock()
+		}()
+	}
+}
+
+// serve runs one connection.
+func (s *Server) serve(c net.Conn, n int) {
+	defer c.Close()
+	s.journal.add(Event{Kind: Connected, Conn: n})
+	defer s.journal.add(Event{Kind: Disconnected, Conn: n})
+	c.SetDeadline(time.Now().Add(handshakeTime))
+	conn, channels, requests, err := ssh.NewServerConn(c, s.ssh)
+	if err != nil {
+		s.journal.add(Event{Kind: LoginRefused, Conn: n, Detail: err.Error()})
+		return
+	}
+	c.SetDeadline(time.Time{})
+	s.journal.add(Event{Kind: Authenticated, Conn: n, Name: conn.User(), Detail: conn.Permissions.Extensions[fingerprint]})
+	var sessions sync.WaitGroup
+	defer sessions.Wait()
+	sessions.Go(func() { ssh.DiscardRequests(requests) })
+	for offer := range channels {
+		if offer.ChannelType() != "session" {
+			offer.Reject(ssh.UnknownChannelType, "only sessions")
+			continue
+		}
+		channel, requests, err := offer.Accept()
+		if err != nil {
+			return
+		}
+		sessions.Go(func() { s.session(c, n, channel, requests) })
+	}
+}
+
+// session waits for the request for SFTP, and serves it; anything else is
+// refused.
+func (s *Server) session(c net.Conn, n int, channel ssh.Channel, requests <-chan *ssh.Request) {
+	defer channel.Close()
+	var serving sync.WaitGroup
+	defer serving.Wait()
+	started := false
+	for r := range requests {
+		ok := !started && r.Type == "subsystem" && string(r.Payload) == "\x00\x00\x00\x04sftp"
+		if r.WantReply {
+			r.Reply(ok, nil)
+		}
+		if !ok {
+			continue
+		}
+		started = true
+		serving.Go(func() {
+			defer channel.Close()
+			t := newTap(s, n, channel, func() { cutOff(c) })
+			defer t.Close()
+			server := sftp.NewRequestServer(t, (&session{srv: s, conn: n}).handlers())
+			if err := server.Serve(); err == nil || errors.Is(err, io.EOF) {
+				channel.SendRequest("exit-status", false, []byte{0, 0, 0, 0})
+			}
+		})
+	}
+}
+
+func (s *Server) wakeUp() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run deals with sets and answers when their time has come.
+func (s *Server) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.wake:
+		case <-timer.C:
+		}
+		s.work.Lock()
+		s.step(ctx, time.Now(), false)
+		s.work.Unlock()
+		if next := s.nextTime(); !next.IsZero() {
+			timer.Reset(max(time.Until(next), time.Millisecond))
+		}
+	}
+}
+
+// step deals with everything whose time has come, with all regardless of time.
+// The work lock is held.
+func (s *Server) step(ctx context.Context, now time.Time, all bool) {
+	s.takeSets(ctx, now, all)
+	for ctx.Err() == nil {
+		d := s.nextAnswer(now, all)
+		if d == nil {
+			return
+		}
+		if err := s.give(d); err != nil {
+			s.failed("answer "+d.For, err)
+			s.mu.Lock()
+			if err := s.state.note(record{Done: d.ID}); err != nil {
+				s.state.apply(record{Done: d.ID}) // never try the same for ever
+			}
+			s.mu.Unlock()
+		}
+	}
+}
+
+func (s *Server) takeSets(ctx context.Context, now time.Time, all bool) {
+	for ctx.Err() == nil {
+		w, ok := s.nextSet(now, all)
+		if !ok {
+			return
+		}
+		if err := s.takeSet(w); err != nil {
+			s.failed("check "+w.name, err)
+		}
+	}
+}
+
+// nextTime is when the next set or answer is due; zero: none is waiting.
+func (s *Server) nextTime() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var next time.Time
+	for _, w := range s.queue {
+		if !w.manual && (next.IsZero() || w.at.Before(next)) {
+			next = w.at
+		}
+	}
+	for _, d := range s.state.due {
+		if next.IsZero() || d.At.Before(next) {
+			next = d.At
+		}
+	}
+	return next
+}
+
+// Process checks every set whose GO is there now, whatever the scenario says
+// about its time. Answers keep their delays.
+func (s *Server) Process() {
+	s.work.Lock()
+	s.takeSets(context.Background(), time.Now(), true)
+	s.work.Unlock()
+	s.wakeUp()
+}
+
+// Flush does Process, and gives every answer without waiting for its delay.
+// When it returns, they are in the folders and in the journal.
+func (s *Server) Flush() {
+	s.work.Lock()
+	defer s.work.Unlock()
+	s.step(context.Background(), time.Now(), true)
+}
+
+// Processed lists the sets that were checked, in their order; those of earlier
+// servers on the same Dir first.
+func (s *Server) Processed() []ProcessedSet {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := slices.Clone(s.state.processed)
+	for i := range found {
+		found[i].Dir = filepath.Join(s.dir, filepath.FromSlash(found[i].path()))
+	}
+	return found
+}
+
+// failed reports that the stand-in itself could not do its work.
+func (s *Server) failed(what string, err error) {
+	s.log.Error("sandbox", "what", what, "error", err)
+	s.journal.add(Event{Kind: ServerFailed, Detail: fmt.Sprintf("%s: %v", what, err)})
+}

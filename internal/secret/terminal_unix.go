@@ -1,0 +1,8 @@
+//go:build !windows
+
+package secret
+
+const (
+	terminalIn  = "/dev/tty"
+	terminalOut = "/dev/tty"
+)

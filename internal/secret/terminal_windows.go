@@ -1,0 +1,6 @@
+package secret
+
+const (
+	terminalIn  = "CONIN$"
+	terminalOut = "CONOUT$"
+)

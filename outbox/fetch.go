@@ -1,0 +1,583 @@
+package outbox
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/socbatch/socbatch/internal/durable"
+	"github.com/socbatch/socbatch/naming"
+	"github.com/socbatch/socbatch/transport"
+)
+
+// DefaultParallel is how many files are in flight over one connection.
+const DefaultParallel = 64
+
+// maxListed bounds what one listing may hold: beyond it the rest is left for
+// the next run, so that no server can fill our memory.
+const maxListed = 300_000
+
+// Options of a Fetcher.
+type Options struct {
+	// Archive is the root directory of what is stored; files go to
+	// ENVIRONMENT/YYYY-MM-DD/ below it.
+	Archive string
+	// Parallel bounds the files in flight; 0 means DefaultParallel.
+	Parallel int
+	// Keep leaves everything on the server.
+	Keep bool
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Disk writes the archive; nil means the real one.
+	Disk *durable.Disk
+	// Observe is called for every stored set, by several goroutines.
+	Observe func(Set)
+}
+
+// Fetcher brings replies home over one session.
+type Fetcher struct {
+	session Session
+	ledger  Ledger
+	opt     Options
+	slots   chan struct{}
+	sets    chan struct{}
+}
+
+// NewFetcher makes a Fetcher.
+func NewFetcher(s Session, l Ledger, o Options) *Fetcher {
+	if o.Parallel <= 0 {
+		o.Parallel = DefaultParallel
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Disk == nil {
+		o.Disk = &durable.Disk{}
+	}
+	if o.Observe == nil {
+		o.Observe = func(Set) {}
+	}
+	return &Fetcher{
+		session: s, ledger: l, opt: o,
+		slots: make(chan struct{}, o.Parallel),
+		// Sets wait for slots inside, so a few more than fill them keep the
+		// line busy.
+		sets: make(chan struct{}, o.Parallel+8),
+	}
+}
+
+// Set is one reply set: what was done with it, or why not.
+type Set struct {
+	Key     string // name without kind and parts
+	GO      string // name of its GO
+	Replies []*Reply
+	New     bool // something of it was stored in this run
+	Deleted bool // nothing of it is left on the server
+	// Err is what went wrong; the set is then still on the server, in whole or
+	// in part, and the next run takes it up again.
+	Err error
+}
+
+// Left is a file that was left on the server.
+type Left struct {
+	Name   string // as the server gave it: check before any use
+	Reason LeftReason
+	Detail string
+	Time   time.Time // when the server says that it was last written
+}
+
+// LeftReason says why a file was left on the server.
+type LeftReason string
+
+// Why files are left.
+const (
+	LeftUnknown    LeftReason = "unknown"    // not a name of the channel, or not a file
+	LeftIncomplete LeftReason = "incomplete" // a reply whose GO is not there yet
+	LeftAlone      LeftReason = "alone"      // a GO or FS without a reply
+	LeftConflict   LeftReason = "conflict"   // same name as a stored reply, other contents
+	LeftOverflow   LeftReason = "overflow"   // the folder holds more than one run takes
+)
+
+// Report is the result of one folder.
+type Report struct {
+	Environment naming.Environment
+	Sets        []Set // in the order of their names
+	Left        []Left
+}
+
+// Fetch takes every complete reply set out of the folder of an environment.
+// The error is about the folder as a whole; what went wrong with one set
+// stands in its entry of the report.
+//
+// When ctx ends, no further set is begun; a set that is stored is still
+// deleted.
+func (f *Fetcher) Fetch(ctx context.Context, env naming.Environment) (Report, error) {
+	report := Report{Environment: env}
+	groups, left, err := f.list(ctx, env)
+	if err != nil {
+		return report, err
+	}
+	report.Left = left
+	dir := filepath.Join(f.opt.Archive, string(env), archiveDay(f.opt.Now()))
+	if len(groups) > 0 {
+		incoming := f.incoming(env)
+		if err := errors.Join(f.opt.Disk.MkdirAll(dir), f.opt.Disk.MkdirAll(incoming), sweep(incoming)); err != nil {
+			return report, err
+		}
+	}
+	results := make([]*Set, len(groups))
+	var wg sync.WaitGroup
+	for i, g := range groups {
+		select {
+		case f.sets <- struct{}{}:
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		wg.Go(func() {
+			defer func() { <-f.sets }()
+			results[i] = f.fetchSet(ctx, env, dir, g)
+		})
+	}
+	wg.Wait()
+	for _, s := range results {
+		if s == nil {
+			continue
+		}
+		report.Sets = append(report.Sets, *s)
+		for _, r := range s.Replies {
+			if r.Conflict {
+				report.Left = append(report.Left, Left{Name: r.Name.String(), Reason: LeftConflict, Detail: "stored as " + r.File.Path})
+			}
+		}
+	}
+	return report, ctx.Err()
+}
+
+// archiveDay is the directory of a day, as YYYY-MM-DD in Brussels.
+func archiveDay(t time.Time) string { return t.In(naming.Brussels()).Format(time.DateOnly) }
+
+// group is a reply set as listed.
+type group struct {
+	key     string
+	goName  string
+	replies []listed // FO and CO
+	signs   []listed // FS
+}
+
+type listed struct {
+	name naming.Name
+	size int64
+	time time.Time
+}
+
+// list reads the folder and gives the complete sets, and what is to be left.
+func (f *Fetcher) list(ctx context.Context, env naming.Environment) ([]*group, []Left, error) {
+	all := map[string]*group{}
+	var left []Left
+	n, over := 0, 0
+	times := map[string]time.Time{}
+	err := f.session.List(ctx, env.Outbox(), func(e transport.Entry) error {
+		if n++; n > maxListed {
+			over++
+			return nil
+		}
+		leave := func(detail string) {
+			left = append(left, Left{Name: e.Name, Reason: LeftUnknown, Detail: detail, Time: e.ModTime})
+		}
+		name, err := naming.Parse(e.Name)
+		var unknown *naming.UnknownError
+		switch {
+		case errors.As(err, &unknown):
+			leave(unknown.Reason)
+			return nil
+		case err != nil:
+			return err
+		case e.Type == transport.TypeDir:
+			leave("it is a directory")
+			return nil
+		case e.Type != transport.TypeFile:
+			leave("it is not a regular file")
+			return nil
+		}
+		// Files of one set have one tail, and either all of them or none say
+		// how many parts there are.
+		key := name.SetKey() + fmt.Sprintf("/%d", name.Parts)
+		g := all[key]
+		if g == nil {
+			g = &group{key: name.SetKey()}
+			all[key] = g
+		}
+		l := listed{name, e.Size, e.ModTime}
+		switch name.Kind {
+		case naming.FO, naming.CO:
+			g.replies = append(g.replies, l)
+		case naming.FS:
+			g.signs = append(g.signs, l)
+		case naming.GO:
+			g.goName = e.Name
+			times[e.Name] = e.ModTime
+		default:
+			leave("it is not a reply")
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if over > 0 {
+		left = append(left, Left{Reason: LeftOverflow, Detail: fmt.Sprintf("%d more entries than the %d that one run takes", over, maxListed)})
+	}
+	var complete []*group
+	for _, g := range all {
+		switch {
+		case g.goName == "":
+			for _, l := range append(g.replies, g.signs...) {
+				reason := LeftIncomplete
+				if len(g.replies) == 0 {
+					reason = LeftAlone
+				}
+				left = append(left, Left{Name: l.name.String(), Reason: reason, Detail: "no GO yet", Time: l.time})
+			}
+		default:
+			complete = append(complete, g)
+		}
+	}
+	slices.SortFunc(complete, func(a, b *group) int { return cmp.Compare(a.goName, b.goName) })
+	slices.SortFunc(left, func(a, b Left) int { return cmp.Compare(a.Name, b.Name) })
+	return complete, left, nil
+}
+
+// missing says which replies a set with a GO still lacks.
+func (g *group) missing() error {
+	if len(g.replies) == 0 {
+		return errAlone
+	}
+	have := map[int]bool{}
+	parts := 0
+	for _, l := range g.replies {
+		have[l.name.Part] = true
+		parts = max(parts, l.name.Parts)
+	}
+	for p := 1; p <= parts; p++ {
+		if !have[p] {
+			return fmt.Errorf("part %d of %d is not there yet", p, parts)
+		}
+	}
+	return nil
+}
+
+var errAlone = errors.New("a GO without a reply")
+
+// fetchSet stores a set and then deletes it on the server.
+func (f *Fetcher) fetchSet(ctx context.Context, env naming.Environment, dir string, g *group) *Set {
+	s := &Set{Key: g.key, GO: g.goName}
+	if err := g.missing(); err != nil {
+		s.Err = f.finishAlone(ctx, env, g, err, s)
+		return s
+	}
+	files, err := f.storeFiles(ctx, env, dir, g)
+	if err != nil {
+		s.Err = err
+		return s
+	}
+	if s.Err = f.enter(ctx, env, g, files, s); s.Err != nil {
+		return s
+	}
+	f.opt.Observe(*s)
+	if f.opt.Keep {
+		return s
+	}
+	// What is stored is deleted even when the person has had enough.
+	s.Err = f.remove(context.WithoutCancel(ctx), env, g, files, s)
+	return s
+}
+
+// file is one reply or signature of a set: stored before, or just now.
+type file struct {
+	listed
+	File
+	replyID  int64 // where it was stored before
+	conflict bool  // another file of that name was stored before
+}
+
+// storeFiles copies every file of the set to the archive, unless its bytes are
+// there.
+func (f *Fetcher) storeFiles(ctx context.Context, env naming.Environment, dir string, g *group) ([]*file, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	all := slices.Concat(g.replies, g.signs)
+	files := make([]*file, len(all))
+	errs := make([]error, len(all))
+	var wg sync.WaitGroup
+	for i, l := range all {
+		wg.Go(func() {
+			if files[i], errs[i] = f.storeFile(ctx, env, dir, l); errs[i] != nil {
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	var first error
+	for _, err := range errs {
+		if err != nil && (first == nil || transport.ClassOf(first) == transport.Cancelled) {
+			first = err
+		}
+	}
+	return files, first
+}
+
+func (f *Fetcher) storeFile(ctx context.Context, env naming.Environment, dir string, l listed) (*file, error) {
+	name := l.name.String()
+	known, err := f.ledger.FilesNamed(ctx, env, name)
+	if err != nil {
+		return nil, err
+	}
+	if f.opt.Keep {
+		for _, k := range known {
+			if k.File.Size == l.size {
+				return &file{listed: l, File: k.File, replyID: k.ReplyID}, nil
+			}
+		}
+	}
+	select {
+	case f.slots <- struct{}{}:
+		defer func() { <-f.slots }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	t, err := f.opt.Disk.Create(f.incoming(env), "*")
+	if err != nil {
+		return nil, err
+	}
+	defer t.Discard() //nolint:errcheck // after Commit it does nothing; before, the next run sweeps
+	sum := sha256.New()
+	n, err := f.session.Get(ctx, path.Join(env.Outbox(), name), io.MultiWriter(t, sum), l.size)
+	if err != nil {
+		return nil, err
+	}
+	out := &file{listed: l, File: File{Name: name, Size: n}}
+	sum.Sum(out.Hash[:0])
+	for _, k := range known {
+		if k.File.Hash == out.Hash && k.File.Size == n && f.inArchive(k.File) {
+			out.File, out.replyID = k.File, k.ReplyID
+			return out, nil
+		}
+		if k.File.Hash == out.Hash { // the ledger has it, the archive lost it: store it where it was
+			out.File, out.replyID = k.File, k.ReplyID
+			target := filepath.Join(f.opt.Archive, filepath.FromSlash(k.File.Path))
+			if err := f.opt.Disk.MkdirAll(filepath.Dir(target)); err != nil {
+				return nil, err
+			}
+			return out, t.Commit(target)
+		}
+	}
+	stored := name
+	if len(known) > 0 {
+		out.conflict = true
+		stored += "~" + out.Hash.String()[:12]
+	}
+	target := filepath.Join(dir, stored)
+	if err := f.freeFor(target, out.Hash); err != nil {
+		return nil, err
+	}
+	rel, err := filepath.Rel(f.opt.Archive, target)
+	if err != nil {
+		return nil, err
+	}
+	out.Path = filepath.ToSlash(rel)
+	return out, t.Commit(target)
+}
+
+// inArchive reports whether a stored file is still there with its size.
+func (f *Fetcher) inArchive(k File) bool {
+	info, err := os.Stat(filepath.Join(f.opt.Archive, filepath.FromSlash(k.Path)))
+	return err == nil && info.Mode().IsRegular() && info.Size() == k.Size
+}
+
+// freeFor makes sure that a file that the ledger does not know is not
+// overwritten, unless it holds the same bytes: a crash came between its
+// storing and its entry.
+func (f *Fetcher) freeFor(target string, want Hash) error {
+	in, err := os.Open(target)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer in.Close() //nolint:errcheck // only read
+	sum := sha256.New()
+	if _, err := io.Copy(sum, in); err != nil {
+		return err
+	}
+	if [32]byte(sum.Sum(nil)) != want {
+		return fmt.Errorf("%s is in the archive with other contents and is not in the ledger: move it away by hand", target)
+	}
+	return nil
+}
+
+// enter puts the replies of a set that the ledger does not have into it.
+func (f *Fetcher) enter(ctx context.Context, env naming.Environment, g *group, files []*file, s *Set) error {
+	signs := map[int]*File{}
+	for _, x := range files[len(g.replies):] {
+		signs[x.name.Part] = &x.File
+	}
+	var fresh []*Reply
+	var freshFiles []*file
+	for _, x := range files[:len(g.replies)] {
+		r := &Reply{
+			ID: x.replyID, Environment: env, Name: x.name, File: x.File, Signature: signs[x.name.Part],
+			Conflict: x.conflict, FetchedAt: f.opt.Now().UTC(),
+		}
+		s.Replies = append(s.Replies, r)
+		if x.replyID == 0 {
+			fresh = append(fresh, r)
+			freshFiles = append(freshFiles, x)
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	s.New = true
+	if err := f.ledger.StoreReplies(ctx, fresh); err != nil {
+		return err
+	}
+	for i, x := range freshFiles {
+		x.replyID = fresh[i].ID
+	}
+	return nil
+}
+
+// remove deletes a stored set on the server, its GO last: what a crash leaves
+// can still be told from a set that was never fetched.
+func (f *Fetcher) remove(ctx context.Context, env naming.Environment, g *group, files []*file, s *Set) error {
+	for _, x := range files {
+		if x.conflict {
+			return nil
+		}
+	}
+	errs := make([]error, len(files))
+	var wg sync.WaitGroup
+	for i, x := range files {
+		wg.Go(func() { errs[i] = f.removeFile(ctx, env, x.name.String()) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	if err := f.removeFile(ctx, env, g.goName); err != nil {
+		return err
+	}
+	s.Deleted = true
+	for _, x := range files[:len(g.replies)] {
+		if err := f.ledger.Deleted(ctx, x.replyID, f.opt.Now().UTC()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *Fetcher) removeFile(ctx context.Context, env naming.Environment, name string) error {
+	f.slots <- struct{}{}
+	defer func() { <-f.slots }()
+	err := f.session.Remove(ctx, path.Join(env.Outbox(), name))
+	if errors.Is(err, transport.ErrNotFound) {
+		return nil // another client, or an earlier run that broke off
+	}
+	return err
+}
+
+// finishAlone deals with a GO whose replies are not, or not all, there. When
+// every file of the set was stored before, an earlier run broke off while it
+// deleted, and the rest is deleted now.
+func (f *Fetcher) finishAlone(ctx context.Context, env naming.Environment, g *group, why error, s *Set) error {
+	goName, err := naming.Parse(g.goName)
+	if err != nil {
+		return err
+	}
+	rest, err := f.storedBefore(ctx, env, goName)
+	if err != nil {
+		return err
+	}
+	if rest == nil || f.opt.Keep {
+		return &IncompleteError{GO: g.goName, Err: why}
+	}
+	// What is still there is compared with what is stored before it goes.
+	dir := filepath.Join(f.opt.Archive, string(env), archiveDay(f.opt.Now()))
+	files, err := f.storeFiles(ctx, env, dir, g)
+	if err != nil {
+		return err
+	}
+	for _, x := range files {
+		if x.replyID == 0 || x.conflict {
+			return &IncompleteError{GO: g.goName, Err: why}
+		}
+	}
+	return f.remove(context.WithoutCancel(ctx), env, g, files, s)
+}
+
+// storedBefore gives the ids of the stored replies of a set when all of its
+// parts are stored, else nil.
+func (f *Fetcher) storedBefore(ctx context.Context, env naming.Environment, goName naming.Name) ([]int64, error) {
+	var ids []int64
+	for part := min(1, goName.Parts); part <= goName.Parts; part++ {
+		n := goName
+		n.Part = part
+		found := int64(0)
+		for _, k := range []naming.Kind{naming.FO, naming.CO} {
+			stored, err := f.ledger.FilesNamed(ctx, env, n.WithKind(k).String())
+			if err != nil {
+				return nil, err
+			}
+			for _, st := range stored {
+				found = st.ReplyID
+			}
+		}
+		if found == 0 {
+			return nil, nil
+		}
+		ids = append(ids, found)
+	}
+	return ids, nil
+}
+
+// IncompleteError is a set whose GO is there and whose replies are not.
+type IncompleteError struct {
+	GO  string
+	Err error
+}
+
+func (e *IncompleteError) Error() string { return fmt.Sprintf("%s: %v", e.GO, e.Err) }
+func (e *IncompleteError) Unwrap() error { return e.Err }
+
+// incoming is where replies are written before they have their name. It lies
+// in the archive so that giving the name is one atomic step.
+func (f *Fetcher) incoming(env naming.Environment) string {
+	return filepath.Join(f.opt.Archive, string(env), ".incoming")
+}
+
+// sweep removes what a run that was killed left half-written. The caller holds
+// the lock of the folder, so nobody else is writing there.
+func sweep(dir string) error {
+	old, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		return err
+	}
+	for _, f := range old {
+		if err := os.Remove(f); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,300 @@
+package sftp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/socbatch/socbatch/transport"
+	"github.com/socbatch/socbatch/transport/hostkey"
+)
+
+// Dial connects, checks the host key, logs in and starts SFTP. ctx bounds all
+// of it and has no effect on the session afterwards.
+//
+// RSA keys are tried with one signature algorithm per connection: rsa-sha2-512,
+// rsa-sha2-256, and ssh-rsa if the endpoint allows it. Servers exist that take
+// only one of them and do not say which, or say it wrongly. Only a refused login
+// leads to the next; every other failure ends the attempt.
+//
+// Errors are *transport.Error; that of a host key holds a *hostkey.Error.
+func Dial(ctx context.Context, endpoint Endpoint, opts Options) (*Session, error) {
+	e := endpoint.withDefaults()
+	d := &dialer{Endpoint: e, log: opts.Logger, connect: opts.DialContext}
+	if d.log == nil {
+		d.log = slog.New(slog.DiscardHandler)
+	}
+	if d.connect == nil {
+		d.connect = (&net.Dialer{}).DialContext
+	}
+	keys := e.Keys
+	if e.KeySource != nil {
+		more, err := e.KeySource(ctx)
+		if err != nil {
+			return nil, d.error(ctx, "connect", fmt.Errorf("get keys: %w", err))
+		}
+		keys = append(keys[:len(keys):len(keys)], more...)
+	}
+	if len(keys) == 0 && e.Password == nil {
+		return nil, &transport.Error{Op: "log in", Path: d.Address(), Class: transport.Authentication,
+			Kind: transport.ErrAuthentication, Err: errors.New("no key to log in with")}
+	}
+	d.hostAlgorithms = e.HostKeys.Algorithms(e.Address(), e.AllowSSHRSA)
+	if len(e.Algorithms.HostKeys) > 0 {
+		d.hostAlgorithms = [][]string{e.Algorithms.HostKeys}
+	}
+	var last error
+	for _, r := range ladder(keys, e) {
+		s, err := d.tryRung(ctx, r)
+		if err == nil {
+			return s, nil
+		}
+		if transport.ClassOf(err) != transport.Authentication {
+			return nil, err
+		}
+		d.log.Debug("login refused", "host", e.Address(), "algorithm", r.name, "error", err)
+		last = err
+	}
+	return nil, last
+}
+
+type dialer struct {
+	Endpoint
+	log            *slog.Logger
+	connect        func(ctx context.Context, network, address string) (net.Conn, error)
+	hostAlgorithms [][]string
+	hostIndex      int // of hostAlgorithms; stays where the key was accepted
+	connections    int
+	password       *string
+}
+
+// tryRung makes one login attempt, on further connections only while the server
+// shows a key other than the pinned one and may have more.
+func (d *dialer) tryRung(ctx context.Context, r rung) (*Session, error) {
+	var first error
+	for ; ; d.hostIndex++ {
+		s, err := d.attempt(ctx, r, d.hostAlgorithms[d.hostIndex])
+		if err == nil {
+			return s, nil
+		}
+		wrongKey := errors.Is(err, hostkey.ErrChanged)
+		noKey := d.hostIndex > 0 && errors.Is(err, transport.ErrAlgorithm)
+		if !wrongKey && !noKey {
+			return nil, err
+		}
+		if first == nil {
+			first = err // says which key the server prefers to show
+		}
+		if d.hostIndex+1 == len(d.hostAlgorithms) {
+			return nil, first
+		}
+	}
+}
+
+// attempt makes one connection.
+func (d *dialer) attempt(ctx context.Context, r rung, hostAlgorithms []string) (_ *Session, err error) {
+	addr := d.Address()
+	d.connections++
+	d.log.Debug("connect", "host", addr, "login", r.name)
+	dialCtx, cancel := context.WithTimeout(ctx, d.ConnectTimeout)
+	tcp, err := d.connect(dialCtx, "tcp", addr)
+	cancel()
+	if err != nil {
+		return nil, d.error(ctx, "connect", &connectError{err})
+	}
+	conn := newLiveConn(tcp, d.StallTimeout, d.HandshakeTimeout)
+	// A deadline in the past ends whatever the handshake waits for.
+	stop := context.AfterFunc(ctx, func() { conn.fail(cancelled(ctx)) })
+	defer stop()
+
+	seen := &observed{}
+	client, err := d.handshake(ctx, conn, r, hostAlgorithms, seen)
+	if err != nil {
+		_ = conn.Close()
+		return nil, d.handshakeError(ctx, conn, seen, err)
+	}
+	s := newSession(conn, client, d.log)
+	s.info = d.describe(client, seen)
+	err = s.start(d.KeepAlive, d.AnswerTimeout)
+	if err == nil && !stop() { // ctx ended just now, and with it the connection
+		err = cancelled(ctx)
+	}
+	if err != nil {
+		cause := conn.why()
+		if cause == nil {
+			cause = err
+		}
+		_ = s.Close()
+		if errors.Is(cause, io.EOF) {
+			cause = &connectError{fmt.Errorf("closed by the server at the start of sftp: %w", cause)}
+		}
+		return nil, d.error(ctx, "start sftp", cause)
+	}
+	d.log.Debug("logged in", "host", addr, "server", s.info.ServerVersion, "host_key", s.info.HostKey,
+		"host_key_algorithm", s.info.HostKeyAlgorithm, "login", s.info.LoginAlgorithm,
+		"cipher", s.info.Cipher, "max_read", s.info.MaxRead, "max_write", s.info.MaxWrite)
+	return s, nil
+}
+
+// observed is what a handshake got to.
+type observed struct {
+	hostKey  ssh.PublicKey
+	accepted bool  // the host key
+	hostErr  error // its refusal
+	login    login
+}
+
+func (d *dialer) handshake(ctx context.Context, conn *liveConn, r rung, hostAlgorithms []string, seen *observed) (*ssh.Client, error) {
+	secure := ssh.SupportedAlgorithms()
+	pick := func(own, def []string) []string {
+		if len(own) > 0 {
+			return own
+		}
+		return def
+	}
+	seen.login.algorithm = "none"
+	config := &ssh.ClientConfig{
+		Config: ssh.Config{
+			KeyExchanges: pick(d.Algorithms.KeyExchanges, secure.KeyExchanges),
+			Ciphers:      pick(d.Algorithms.Ciphers, secure.Ciphers),
+			MACs:         pick(d.Algorithms.MACs, secure.MACs),
+		},
+		User:              d.User,
+		HostKeyAlgorithms: hostAlgorithms,
+		ClientVersion:     "SSH-2.0-socbatch",
+	}
+	config.HostKeyCallback = func(_ string, _ net.Addr, key ssh.PublicKey) error {
+		seen.hostKey = key
+		seen.hostErr = d.HostKeys.Check(d.Address(), key)
+		seen.accepted = seen.hostErr == nil
+		return seen.hostErr
+	}
+	if len(r.keys) > 0 {
+		config.Auth = append(config.Auth, ssh.PublicKeys(r.signers(&seen.login)...))
+	}
+	if d.Password != nil && r.first {
+		config.Auth = append(config.Auth, ssh.PasswordCallback(func() (string, error) {
+			if d.password == nil {
+				p, err := d.Password(ctx)
+				if err != nil {
+					return "", err
+				}
+				d.password = &p
+			}
+			seen.login = login{algorithm: "password"}
+			return *d.password, nil
+		}))
+	}
+	c, chans, reqs, err := ssh.NewClientConn(conn, d.Address(), config)
+	if err != nil {
+		return nil, err
+	}
+	return ssh.NewClient(c, chans, reqs), nil
+}
+
+func (d *dialer) describe(client *ssh.Client, seen *observed) Info {
+	info := Info{
+		ServerVersion:  string(client.ServerVersion()),
+		HostKeyType:    seen.hostKey.Type(),
+		HostKey:        hostkey.Fingerprint(seen.hostKey),
+		LoginAlgorithm: seen.login.algorithm,
+		LoginKey:       seen.login.fingerprint,
+		Connections:    d.connections,
+	}
+	if c, ok := client.Conn.(ssh.AlgorithmsConnMetadata); ok {
+		a := c.Algorithms()
+		info.HostKeyAlgorithm, info.KeyExchange, info.Cipher = a.HostKey, a.KeyExchange, a.Write.Cipher
+	}
+	info.Legacy = info.LoginAlgorithm == ssh.KeyAlgoRSA || info.HostKeyAlgorithm == ssh.KeyAlgoRSA
+	return info
+}
+
+// connectError marks a failure of the network, whatever its type.
+type connectError struct{ err error }
+
+func (e *connectError) Error() string { return e.err.Error() }
+func (e *connectError) Unwrap() error { return e.err }
+
+// handshakeError classes a failed handshake by how far it got.
+func (d *dialer) handshakeError(ctx context.Context, conn *liveConn, seen *observed, err error) error {
+	text := err.Error()
+	switch {
+	case ctx.Err() != nil:
+		return d.error(ctx, "connect", cancelled(ctx))
+	case seen.hostErr != nil:
+		return d.error(ctx, "connect", seen.hostErr)
+	}
+	var neg *ssh.AlgorithmNegotiationError
+	if errors.As(err, &neg) {
+		return d.error(ctx, "connect", d.algorithmError(neg))
+	}
+	// x/crypto has no types for these. A server that has had enough attempts
+	// disconnects with reason 2 (OpenSSH) or 14.
+	refused := seen.accepted && (strings.Contains(text, "unable to authenticate") ||
+		strings.Contains(text, "no common public key signature algorithm") ||
+		strings.Contains(text, "disconnect, reason 14") ||
+		strings.Contains(text, "disconnect, reason 2:") && strings.Contains(text, "uthentication"))
+	if refused {
+		return &transport.Error{Op: "log in", Path: d.Address(), Class: transport.Authentication,
+			Kind: transport.ErrAuthentication, Err: fmt.Errorf("user %q: %w", d.User, err)}
+	}
+	if cause := conn.why(); cause != nil {
+		if errors.Is(cause, io.EOF) {
+			cause = fmt.Errorf("closed by the server during the handshake: %w", cause)
+		}
+		return d.error(ctx, "connect", &connectError{cause})
+	}
+	return d.error(ctx, "connect", err)
+}
+
+func (d *dialer) algorithmError(neg *ssh.AlgorithmNegotiationError) error {
+	err := fmt.Errorf("%w: %s: server offers %q, allowed are %q",
+		transport.ErrAlgorithm, neg.What, neg.RequestedAlgorithms, neg.SupportedAlgorithms)
+	if !d.AllowSSHRSA && strings.Contains(neg.What, "host key") {
+		for _, a := range neg.RequestedAlgorithms {
+			if a == ssh.KeyAlgoRSA {
+				return fmt.Errorf("%w (ssh-rsa is not allowed for this endpoint)", err)
+			}
+		}
+	}
+	return err
+}
+
+// error returns err as a *transport.Error about the endpoint.
+func (d *dialer) error(ctx context.Context, op string, err error) error {
+	e := &transport.Error{Op: op, Path: d.Address(), Err: err}
+	var hk *hostkey.Error
+	var net *connectError
+	switch {
+	case ctx.Err() != nil: // first: a time-out of the network looks like one of ctx
+		e.Class, e.Err = transport.Cancelled, cancelled(ctx)
+	case errors.As(err, &hk):
+		e.Class, e.Kind = transport.HostKey, transport.ErrHostKey
+	case errors.Is(err, transport.ErrAlgorithm):
+		e.Kind = transport.ErrAlgorithm
+	case errors.Is(err, transport.ErrUnsupported):
+		e.Kind = transport.ErrUnsupported
+	case errors.Is(err, transport.ErrProtocol):
+		e.Kind = transport.ErrProtocol
+	case errors.As(err, &net):
+		e.Class, e.Kind = transport.Temporary, transport.ErrConnection
+		// A name that does not exist will not exist at the next try either.
+		if dns := dnsNotFound(err); dns {
+			e.Class = transport.Permanent
+		}
+	case isConnectionError(err):
+		e.Class, e.Kind = transport.Temporary, transport.ErrConnection
+	}
+	return e
+}
+
+func dnsNotFound(err error) bool {
+	var dns *net.DNSError
+	return errors.As(err, &dns) && dns.IsNotFound
+}

@@ -1,0 +1,466 @@
+package sftp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	pkgsftp "github.com/pkg/sftp"
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/socbatch/socbatch/transport"
+)
+
+// Memory for the large files of one session, in bytes, however many there are.
+// One connection carries at most 2 MiB per direction and round trip.
+const (
+	sessionMemory = 16 << 20
+	fileMemory    = 4 << 20
+)
+
+// maxPendingCloses bounds the handles that are being closed while their
+// callers have gone on.
+const maxPendingCloses = 1024
+
+// Session is one SSH connection. It implements transport.Session.
+type Session struct {
+	log    *slog.Logger
+	conn   *liveConn
+	ssh    *ssh.Client
+	client *pkgsftp.Client
+	limits limits
+	info   Info
+
+	memory     *semaphore.Weighted
+	buffers    sync.Pool // of *[]byte with room for one request
+	closeSlots chan struct{}
+
+	ctx  context.Context // ends with Close
+	stop context.CancelFunc
+	wg   sync.WaitGroup // everything the session started
+
+	inFlight atomic.Int64 // requests through pkg/sftp
+	lastData atomic.Int64 // when an SFTP channel delivered something, in Unix nanoseconds
+
+	mu      sync.Mutex
+	closed  bool
+	handles map[string]*pendingClose // by path
+
+	rawOnce  sync.Once
+	rawReady chan struct{}
+	raw      *rawSession // nil after rawReady: the server refused it
+}
+
+type pendingClose struct {
+	count int
+	done  chan struct{}
+}
+
+var _ transport.Session = (*Session)(nil)
+
+func newSession(conn *liveConn, client *ssh.Client, log *slog.Logger) *Session {
+	ctx, stop := context.WithCancel(context.Background())
+	return &Session{
+		ctx: ctx, stop: stop,
+		log: log, conn: conn, ssh: client,
+		memory:     semaphore.NewWeighted(sessionMemory),
+		closeSlots: make(chan struct{}, maxPendingCloses),
+		handles:    map[string]*pendingClose{},
+		rawReady:   make(chan struct{}),
+	}
+}
+
+// start begins SFTP on the connection.
+func (s *Session) start(keepAlive, answer time.Duration) error {
+	ch, err := openChannel(s.ssh)
+	if err != nil {
+		return err
+	}
+	if s.client, s.limits, err = startClient(ch, &notedReader{ch, &s.lastData}); err != nil {
+		return err
+	}
+	if err := s.conn.established(); err != nil {
+		return err
+	}
+	size := max(s.limits.read, s.limits.write)
+	s.buffers.New = func() any { b := make([]byte, size); return &b }
+	s.info.MaxRead, s.info.MaxWrite = s.limits.read, s.limits.write
+	s.spawn(func() { s.keepAlive(keepAlive, answer) })
+	s.spawn(s.watch)
+	return nil
+}
+
+// Info describes the connection.
+func (s *Session) Info() Info { return s.info }
+
+// keepAlive makes the server send something, and sees to it that it does not
+// only answer keepalives. A server that answers none runs into the read
+// deadline.
+func (s *Session) keepAlive(every, answer time.Duration) {
+	t := time.NewTicker(every)
+	defer t.Stop()
+	idle := time.Now()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-t.C:
+		}
+		quiet := time.Since(time.Unix(0, s.lastData.Load()))
+		if s.outstanding() == 0 {
+			idle = time.Now()
+		} else if min(quiet, time.Since(idle)) > answer {
+			s.conn.fail(fmt.Errorf("%w: no request answered within %v", transport.ErrStalled, answer))
+			return
+		}
+		if _, _, err := s.ssh.SendRequest("keepalive@openssh.com", true, nil); err != nil {
+			return
+		}
+	}
+}
+
+// outstanding returns the number of requests without an answer.
+func (s *Session) outstanding() int {
+	n := int(s.inFlight.Load())
+	select {
+	case <-s.rawReady:
+		if s.raw != nil {
+			n += s.raw.outstanding()
+		}
+	default:
+	}
+	return n
+}
+
+// notedReader notes when something was received.
+type notedReader struct {
+	io.Reader
+	last *atomic.Int64 // Unix nanoseconds
+}
+
+func (r *notedReader) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	r.last.Store(time.Now().UnixNano())
+	return n, err
+}
+
+// watch closes the connection once SFTP on it has ended: nothing else can be
+// done with it.
+func (s *Session) watch() {
+	s.conn.fail(s.ended())
+	_ = s.ssh.Close()
+}
+
+// ended waits for the end of SFTP and says why.
+func (s *Session) ended() error {
+	err := s.client.Wait()
+	switch cause := s.conn.why(); {
+	case cause != nil:
+		return cause
+	case err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("%w: closed by the server", transport.ErrConnection)
+	default:
+		return fmt.Errorf("%w: %w", transport.ErrProtocol, err)
+	}
+}
+
+// broken returns why the connection is unusable, or nil. err is an error that
+// an operation has just met.
+func (s *Session) broken(err error) error {
+	if errors.Is(err, pkgsftp.ErrSSHFxConnectionLost) && s.client != nil {
+		return s.ended() // it has, or is about to
+	}
+	return s.conn.why()
+}
+
+func (s *Session) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+// spawn runs fn on its own; Close waits for it. It returns false if the session
+// is closed.
+func (s *Session) spawn(fn func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.wg.Go(fn)
+	return true
+}
+
+// Close ends the connection. Handles that are being closed in the background
+// get a moment, because some servers take a file for delivered only then.
+func (s *Session) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		s.wg.Wait()
+		return nil
+	}
+	s.closed = true
+	pending := make([]*pendingClose, 0, len(s.handles))
+	for _, p := range s.handles {
+		pending = append(pending, p)
+	}
+	s.mu.Unlock()
+
+	grace := time.NewTimer(min(5*time.Second, s.conn.stall))
+	defer grace.Stop()
+waiting:
+	for _, p := range pending {
+		select {
+		case <-p.done:
+		case <-grace.C:
+			break waiting
+		}
+	}
+	s.stop()
+	_ = s.conn.Close()
+	_ = s.ssh.Close()
+	_ = s.ssh.Wait()
+	s.wg.Wait()
+	if s.raw != nil {
+		s.raw.close()
+	}
+	return nil
+}
+
+// future is the result of a request that runs on its own.
+type future[T any] chan result[T]
+
+type result[T any] struct {
+	value T
+	err   error
+}
+
+// async starts fn, which pkg/sftp gives no context. The result has room, so
+// that nobody needs to wait for it.
+func async[T any](s *Session, fn func() (T, error)) future[T] {
+	f := make(future[T], 1)
+	ok := s.spawn(func() {
+		s.inFlight.Add(1)
+		v, err := fn()
+		s.inFlight.Add(-1)
+		f <- result[T]{v, err}
+	})
+	if !ok {
+		f <- result[T]{err: transport.ErrClosed}
+	}
+	return f
+}
+
+// wait returns the result, or the cause of ctx if that ends first.
+func (f future[T]) wait(ctx context.Context) (T, error) {
+	select {
+	case r := <-f:
+		return r.value, r.err
+	case <-ctx.Done():
+		var zero T
+		return zero, cancelled(ctx)
+	}
+}
+
+// open opens a file. If ctx ends first, the handle is closed when it comes.
+func (s *Session) open(ctx context.Context, op, name string, flags int) (*pkgsftp.File, error) {
+	if ctx.Err() != nil {
+		return nil, s.fail(op, name, cancelled(ctx))
+	}
+	f := async(s, func() (*pkgsftp.File, error) { return s.client.OpenFile(name, flags) })
+	select {
+	case r := <-f:
+		return r.value, s.failOpen(op, name, r.err)
+	case <-ctx.Done():
+		s.spawn(func() {
+			if r := <-f; r.err == nil {
+				_ = r.value.Close()
+			}
+		})
+		return nil, s.fail(op, name, cancelled(ctx))
+	}
+}
+
+// closeLater closes file without waiting; Remove of the same path waits for it,
+// since some systems cannot delete an open file. after, if set, runs at the end.
+func (s *Session) closeLater(name string, file *pkgsftp.File, after func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		if after != nil {
+			after()
+		}
+		return
+	}
+	p := s.handles[name]
+	if p == nil {
+		p = &pendingClose{done: make(chan struct{})}
+		s.handles[name] = p
+	}
+	p.count++
+	s.wg.Go(func() {
+		_ = file.Close()
+		s.mu.Lock()
+		if p.count--; p.count == 0 {
+			delete(s.handles, name)
+			close(p.done)
+		}
+		s.mu.Unlock()
+		if after != nil {
+			after()
+		}
+	})
+}
+
+// Stat implements transport.Session.
+func (s *Session) Stat(ctx context.Context, name string) (transport.Entry, error) {
+	if ctx.Err() != nil {
+		return transport.Entry{}, s.fail("stat", name, cancelled(ctx))
+	}
+	fi, err := async(s, func() (os.FileInfo, error) { return s.client.Stat(name) }).wait(ctx)
+	if err != nil {
+		return transport.Entry{}, s.fail("stat", name, err)
+	}
+	e := entryOf(fi)
+	e.Name = path.Base(name)
+	return e, nil
+}
+
+// entryOf converts what pkg/sftp read. It does not tell whether the server sent
+// a size: attributes that are all zero count as not sent.
+func entryOf(fi os.FileInfo) transport.Entry {
+	e := transport.Entry{Name: fi.Name(), Size: -1}
+	st, ok := fi.Sys().(*pkgsftp.FileStat)
+	if !ok {
+		return e
+	}
+	if e.Type = typeFromMode(st.Mode); e.Type == typeUnsent {
+		e.Type = transport.TypeOther
+	}
+	if st.Mtime != 0 {
+		e.ModTime = time.Unix(int64(st.Mtime), 0).UTC()
+	}
+	if sent := st.Size != 0 || st.Mode != 0 || st.Mtime != 0; sent && st.Size < 1<<63 {
+		e.Size = int64(st.Size)
+	}
+	return e
+}
+
+// fileSize returns the size by fstat, or -1 where the server refuses or sends
+// none. An error is one of the connection.
+func fileSize(r result[os.FileInfo]) (int64, error) {
+	switch {
+	case r.err == nil:
+		return entryOf(r.value).Size, nil
+	case isRefusal(r.err):
+		return -1, nil
+	}
+	return -1, r.err
+}
+
+// second returns the second SFTP session of the connection, started at the
+// first call, or nil if the server does not give one.
+func (s *Session) second(ctx context.Context) (*rawSession, error) {
+	s.rawOnce.Do(func() {
+		open := func() {
+			defer close(s.rawReady)
+			ch, err := openChannel(s.ssh)
+			if err == nil {
+				var raw *rawSession
+				if raw, err = newRawSession(ch, &notedReader{ch, &s.lastData}); err == nil {
+					s.raw = raw
+					return
+				}
+				_ = ch.Close()
+			}
+			s.log.Debug("no second sftp channel", "error", err)
+		}
+		if !s.spawn(open) {
+			close(s.rawReady)
+		}
+	})
+	select {
+	case <-s.rawReady:
+	case <-ctx.Done():
+		return nil, cancelled(ctx)
+	}
+	if s.isClosed() {
+		return nil, transport.ErrClosed
+	}
+	return s.raw, nil
+}
+
+// List implements transport.Session. Where the server gives no second channel,
+// a name with a slash arrives without what is before the slash.
+func (s *Session) List(ctx context.Context, dir string, yield func(transport.Entry) error) error {
+	if ctx.Err() != nil {
+		return s.fail("list", dir, cancelled(ctx))
+	}
+	raw, err := s.second(ctx)
+	if err != nil {
+		return s.fail("list", dir, err)
+	}
+	if raw != nil {
+		err := raw.list(ctx, dir, yield)
+		var own *yieldError
+		if errors.As(err, &own) {
+			return own.err
+		}
+		return s.fail("list", dir, err)
+	}
+	infos, err := async(s, func() ([]os.FileInfo, error) { return s.client.ReadDirContext(ctx, dir) }).wait(ctx)
+	if err != nil {
+		return s.fail("list", dir, err)
+	}
+	for _, fi := range infos {
+		if ctx.Err() != nil {
+			return s.fail("list", dir, cancelled(ctx))
+		}
+		if err := yield(entryOf(fi)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Remove implements transport.Session in one round trip.
+func (s *Session) Remove(ctx context.Context, name string) error {
+	if ctx.Err() != nil {
+		return s.fail("remove", name, cancelled(ctx))
+	}
+	s.mu.Lock()
+	pending := s.handles[name]
+	s.mu.Unlock()
+	if pending != nil {
+		select {
+		case <-pending.done:
+		case <-ctx.Done():
+			return s.fail("remove", name, cancelled(ctx))
+		}
+	}
+	raw, err := s.second(ctx)
+	if err != nil {
+		return s.fail("remove", name, err)
+	}
+	if raw != nil {
+		return s.fail("remove", name, raw.remove(ctx, name))
+	}
+	// pkg/sftp would go on to try RMDIR.
+	_, err = async(s, func() (struct{}, error) {
+		if fi, err := s.client.Lstat(name); err == nil && fi.IsDir() {
+			return struct{}{}, &statusError{code: fxFailure, text: "is a directory"}
+		}
+		err := s.client.Remove(name)
+		return struct{}{}, err
+	}).wait(ctx)
+	return s.fail("remove", name, err)
+}
