@@ -119,7 +119,7 @@ func runFetch(ctx context.Context, a *app, o fetchOptions) (err error) {
 			if err != nil {
 				return err
 			}
-			missing = codedError{fmt.Errorf("%s sent from here have no final answer yet", plural(open, "declaration")), exitNoAnswer}
+			missing = codedError{fmt.Errorf("no final answer yet to %s sent from here", plural(open, "declaration")), exitNoAnswer}
 		}
 	} else if _, err := look(ctx); err != nil {
 		return errors.Join(err, fetchResult(a, all, err))

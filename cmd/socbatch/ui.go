@@ -93,7 +93,11 @@ func (u *ui) hint(format string, args ...any) {
 
 // problem reports what went wrong with one thing among several.
 func (u *ui) problem(what string, err error) {
-	_, _ = fmt.Fprintf(u.err, "%s %s: %s\n", u.paint(u.colour, red, "error:"), what, explain(err).Message)
+	message := explain(err).Message
+	if !strings.Contains(message, what) {
+		message = what + ": " + message
+	}
+	_, _ = fmt.Fprintf(u.err, "%s %s\n", u.paint(u.colour, red, "error:"), message)
 }
 
 // fail reports the error that ends the program.

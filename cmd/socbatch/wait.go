@@ -92,13 +92,13 @@ func (s *submission) await(ctx context.Context, a *app, l *ledger.Ledger, outcom
 		return all, nil
 	})
 	for _, sub := range latest {
-		line := stateWords(sub.State)
+		line := a.ui.mark(string(sub.State), stateWords(sub.State)) + "  " + sub.Set.String()
 		if sub.Note != "" {
-			line += ": " + sub.Note
+			line += "  " + printable(sub.Note)
 		}
-		a.ui.result("%s  %s", a.ui.mark(string(sub.State), string(sub.State)), sub.Set)
+		a.ui.result("%s", line)
 		if sub.State == inbox.Refused {
-			a.ui.hint("see why: socbatch status %s (%s)", sub.Set, line)
+			a.ui.hint("see the whole story: socbatch status %s", sub.Set)
 		}
 	}
 	if errors.Is(err, errNoAnswer) {

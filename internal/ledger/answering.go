@@ -183,6 +183,13 @@ func (l *Ledger) judge(tx *sql.Tx, id int64) error {
 	if err != nil || v.state == "" {
 		return err
 	}
+	if v.state == inbox.Refused {
+		why, err := refusals(tx, id)
+		if err != nil {
+			return err
+		}
+		v.note = strings.TrimPrefix(v.note+": "+why, ": ")
+	}
 	// Only a set of which nothing was accepted may go again without a
 	// person's word.
 	if v.state == inbox.Refused && v.accepted == 0 {
@@ -198,6 +205,17 @@ func (l *Ledger) judge(tx *sql.Tx, id int64) error {
 		return nil
 	}
 	return move(tx, id, v.state, v.note, l.stamp())
+}
+
+// refusals names the error ids of what was refused, each once.
+func refusals(tx *sql.Tx, id int64) (string, error) {
+	const most = 5
+	ids, err := column[string](tx, `SELECT DISTINCT x.error_id FROM anomaly x JOIN answer a ON a.id = x.answer_id
+		WHERE a.submission_id = $1 AND a.outcome = 'refused' ORDER BY x.error_id`, id)
+	if len(ids) > most {
+		ids = append(ids[:most], "…")
+	}
+	return strings.Join(ids, ", "), err
 }
 
 type verdictOf struct {

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/socbatch/socbatch/internal/sandbox"
+	"github.com/socbatch/socbatch/naming"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"socbatch": main})
+}
+
+// sharedKit is made once: its keys take a while.
+var sharedKit = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "socbatch-kit-")
+	if err != nil {
+		return "", err
+	}
+	_, err = sandbox.OpenKit(dir, sandboxSender)
+	return dir, err
+})
+
+// stand is a stand-in server with the client's files for it.
+type stand struct {
+	server *sandbox.Server
+	dir    string // of the client
+	config string
+}
+
+// newStand starts a server. change may be nil.
+func newStand(t testing.TB, dir string, change func(*sandbox.Config)) *stand {
+	t.Helper()
+	kitDir, err := sharedKit()
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := filepath.Join(dir, "client")
+	if err := os.CopyFS(client, os.DirFS(kitDir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(client, "id_rsa"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	kit, err := sandbox.OpenKit(client, sandboxSender)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := sandbox.Config{
+		Dir: filepath.Join(dir, "server"), Sender: kit.Sender, User: kit.User, AuthorizedKeys: []ssh.PublicKey{kit.Key},
+		Certificate: kit.Certificate, ReceiptDelay: -1, NotificationDelay: -1,
+	}
+	if change != nil {
+		change(&c)
+	}
+	s, err := sandbox.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("close the stand-in: %v", err)
+		}
+	})
+	if err := s.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	config, err := kit.WriteConfig(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &stand{server: s, dir: client, config: config}
+}
+
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			t, ok := env.T().(testing.TB)
+			if !ok {
+				return fmt.Errorf("no testing.TB")
+			}
+			scenario, err := scenarioOf(env.WorkDir)
+			if err != nil {
+				return err
+			}
+			st := newStand(t, env.WorkDir, func(c *sandbox.Config) { c.Scenario = scenario })
+			env.Values[key{}] = st
+			env.Setenv("SOCBATCH_CONFIG", st.config)
+			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+			env.Setenv("TODAY", string(naming.DateOf(time.Now())))
+			examples, err := demoFiles(env.WorkDir)
+			if err != nil {
+				return err
+			}
+			env.Setenv("DECLARATIONS", filepath.Dir(examples["dimona-in.xml"]))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			// exitcode N COMMAND… runs a command and compares its exit code.
+			"exitcode": func(ts *testscript.TestScript, _ bool, args []string) {
+				err := ts.Exec(args[1], args[2:]...)
+				got := "0"
+				if err != nil {
+					got = strings.TrimPrefix(err.Error(), "exit status ")
+				}
+				if got != args[0] {
+					ts.Fatalf("exit code %s instead of %s", got, args[0])
+				}
+			},
+			// processed N: the server took N sets so far.
+			"processed": func(ts *testscript.TestScript, _ bool, args []string) {
+				st, _ := ts.Value(key{}).(*stand)
+				if got := fmt.Sprint(len(st.server.Processed())); got != args[0] {
+					ts.Fatalf("the server processed %s sets instead of %s: %v", got, args[0], st.server.Processed())
+				}
+			},
+			// connections N: so many were made so far.
+			"connections": func(ts *testscript.TestScript, _ bool, args []string) {
+				st, _ := ts.Value(key{}).(*stand)
+				n := 0
+				for _, e := range st.server.Journal() {
+					if e.Kind == sandbox.Connected {
+						n++
+					}
+				}
+				if fmt.Sprint(n) != args[0] {
+					ts.Fatalf("%d connections instead of %s", n, args[0])
+				}
+			},
+			// pending ENV N: so many files are left in the reply folder.
+			"pending": func(ts *testscript.TestScript, _ bool, args []string) {
+				st, _ := ts.Value(key{}).(*stand)
+				if left := st.server.Pending(naming.Environment(args[0])); fmt.Sprint(len(left)) != args[1] {
+					ts.Fatalf("%v left instead of %s", left, args[1])
+				}
+			},
+			// json: the last standard output is one JSON object; json KEY=VALUE…
+			// compares values by their dotted paths.
+			"json": func(ts *testscript.TestScript, _ bool, args []string) {
+				var v any
+				if err := json.Unmarshal([]byte(ts.ReadFile("stdout")), &v); err != nil {
+					ts.Fatalf("not JSON: %v", err)
+				}
+				for _, a := range args {
+					path, want, _ := strings.Cut(a, "=")
+					if got := fmt.Sprint(at(v, strings.Split(path, "."))); got != want {
+						ts.Fatalf("%s is %s instead of %s", path, got, want)
+					}
+				}
+			},
+		},
+	})
+}
+
+// scenarioOf reads scenario.toml of a script, where it has one.
+func scenarioOf(dir string) (sandbox.Scenario, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "scenario.toml"))
+	if os.IsNotExist(err) {
+		return sandbox.Scenario{}, nil
+	}
+	if err != nil {
+		return sandbox.Scenario{}, err
+	}
+	return sandbox.ParseScenario(text)
+}
+
+func at(v any, path []string) any {
+	for _, p := range path {
+		switch x := v.(type) {
+		case map[string]any:
+			v = x[p]
+		case []any:
+			var i int
+			if _, err := fmt.Sscan(p, &i); err != nil || i >= len(x) {
+				return nil
+			}
+			v = x[i]
+		default:
+			return nil
+		}
+	}
+	return v
+}
+
+// Every exit code that the program can give stands in the help, and no other.
+func TestExitCodesAreDocumented(t *testing.T) {
+	t.Parallel()
+	codes := []int{
+		exitDone, exitFailed, exitUsage, exitPartly, exitCredentials, exitTemporary, exitRefused, exitAlready,
+		exitNoAnswer, exitUnknown, exitLocked, exitInterrupted,
+	}
+	var documented []int
+	for _, line := range strings.Split(exitHelp, "\n")[1:] {
+		var n int
+		if _, err := fmt.Sscan(line, &n); err != nil {
+			t.Fatal(err)
+		}
+		documented = append(documented, n)
+	}
+	if !slices.Equal(codes, documented) {
+		t.Errorf("codes %v, documented %v", codes, documented)
+	}
+}
+
+func TestWorst(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		codes []int
+		want  int
+	}{
+		{"nothing", nil, exitDone},
+		{"all done", []int{0, 0}, exitDone},
+		{"one failed", []int{exitFailed}, exitFailed},
+		{"some failed", []int{0, exitFailed}, exitPartly},
+		{"some sent before", []int{0, exitAlready}, exitPartly},
+		{"all sent before", []int{exitAlready, exitAlready}, exitAlready},
+		{"unknown weighs most", []int{0, exitFailed, exitUnknown, exitRefused}, exitUnknown},
+		{"a refusal weighs more than a done one", []int{0, exitRefused}, exitRefused},
+		{"different failures", []int{exitTemporary, exitFailed}, exitFailed},
+	} {
+		if got := worst(c.codes); got != c.want {
+			t.Errorf("%s: %d instead of %d", c.name, got, c.want)
+		}
+	}
+}
