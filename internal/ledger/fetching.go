@@ -113,10 +113,12 @@ func scanReplies(rows *sql.Rows, err error) ([]Reply, error) {
 	return out, rows.Err()
 }
 
-// UnreadReplies gives the stored replies whose answers are not entered yet,
-// oldest first.
+// UnreadReplies gives the stored replies whose answers are not entered yet:
+// receipts first, since a notification may name a set by the ticket of its
+// receipt; among equals the oldest first.
 func (l *Ledger) UnreadReplies(ctx context.Context) ([]Reply, error) {
-	return scanReplies(l.reads.QueryContext(ctx, `SELECT `+replyColumns+` FROM reply WHERE read_at = '' ORDER BY id`))
+	return scanReplies(l.reads.QueryContext(ctx, `SELECT `+replyColumns+` FROM reply WHERE read_at = ''
+		ORDER BY CASE WHEN application = 'ACRF' THEN 0 ELSE 1 END, id`))
 }
 
 // RepliesTo gives the replies that answer a set, oldest first.

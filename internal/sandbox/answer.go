@@ -62,11 +62,13 @@ func (s *Server) plan(set ProcessedSet, rule Rule, now time.Time) []*answerDue {
 	return due
 }
 
+// delayOf prefers the rule's delay. It is never negative, so that a notification
+// does not come before its receipt.
 func delayOf(d *Duration, otherwise time.Duration) time.Duration {
 	if d != nil {
-		return time.Duration(*d)
+		otherwise = time.Duration(*d)
 	}
-	return otherwise
+	return max(otherwise, 0)
 }
 
 func environmentOf(folder string) naming.Environment {

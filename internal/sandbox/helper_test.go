@@ -42,23 +42,20 @@ var loginKey = sync.OnceValue(func() ssh.Signer {
 	return signer
 })
 
-func newIdentity(t testing.TB) *TestIdentity {
-	t.Helper()
+func newIdentity() *TestIdentity {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
 	id, err := NewTestIdentity("Jan Test", WithKey(key), WithValidity(noon().AddDate(-1, 0, 0), noon().AddDate(1, 0, 0)))
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
 	return id
 }
 
 // registered is the identity whose certificate the tests' servers know.
-var registered = sync.OnceValue(func() *TestIdentity {
-	return newIdentity(&testing.T{})
-})
+var registered = sync.OnceValue(newIdentity)
 
 // start runs a server that answers only when it is told to, unless configure
 // changes that.

@@ -54,8 +54,8 @@ type Config struct {
 	JournalPath string    // likewise, a file that is continued; may be empty
 	Scenario    Scenario
 	Hooks       Hooks
-	// Clock gives the time for dates, names and replies; nil: time.Now. Delays do
-	// not depend on it.
+	// Clock gives the time for dates, names, replies, and for the validity of
+	// certificates and signing times; nil: time.Now. Delays do not depend on it.
 	Clock  func() time.Time
 	Logger *slog.Logger // failures of the stand-in itself; nil: none
 }

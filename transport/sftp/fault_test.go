@@ -801,7 +801,7 @@ func TestShortReads(t *testing.T) {
 	}
 }
 
-// serveShort answers every READ with at most 1 KiB, and refuses fstat.
+// serveShort answers every READ with at most 1 KiB, and FSTAT without a size.
 func serveShort(ch ssh.Channel, data []byte) {
 	if typ, _, err := readPacket(ch); err != nil || typ != fxpInit {
 		return
@@ -834,6 +834,9 @@ func serveShort(ch ssh.Channel, data []byte) {
 			p.string(string(data[off:min(off+uint64(min(n, 1024)), uint64(len(data)))]))
 		case fxpClose:
 			p.uint32(fxOK)
+		case 8: // FSTAT: attributes without a size
+			p.b[4] = 105
+			p.uint32(0)
 		default:
 			p.uint32(fxOpUnsupported)
 		}
