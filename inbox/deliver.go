@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/socbatch/socbatch/internal/inflight"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/transport"
 )
@@ -26,7 +27,7 @@ type Deliverer struct {
 	session Session
 	ledger  Ledger
 	spool   *Spool
-	slots   chan struct{}
+	flight  *inflight.Limit
 	pause   time.Duration
 	observe func(Event)
 }
@@ -72,7 +73,7 @@ func NewDeliverer(s Session, l Ledger, spool *Spool, o Options) *Deliverer {
 	}
 	return &Deliverer{
 		session: s, ledger: l, spool: spool, pause: o.Pause, observe: o.Observe,
-		slots: make(chan struct{}, min(o.Parallel, MaxParallel)),
+		flight: inflight.New(min(o.Parallel, MaxParallel)),
 	}
 }
 
@@ -158,26 +159,25 @@ func (d *Deliverer) upload(ctx context.Context, s *Submission) error {
 // putFile uploads one frozen file. What is read is hashed on the way: bytes
 // that are not the ones that were signed never become part of a set.
 func (d *Deliverer) putFile(ctx context.Context, s *Submission, name, file string, size int64, hash Hash) error {
-	select {
-	case d.slots <- struct{}{}:
-		defer func() { <-d.slots }()
-	case <-ctx.Done():
-		return ctx.Err()
+	err := d.flight.Do(ctx, func() error {
+		f, err := os.Open(file)
+		if err != nil {
+			return &SpoolError{Set: s.Set, Path: file, Err: err}
+		}
+		defer f.Close() //nolint:errcheck // only read
+		r := newHashReader(f)
+		if err := d.session.Put(ctx, path.Join(s.Set.Inbox(), name), r, size); err != nil {
+			return err
+		}
+		if r.sum() != hash {
+			return &SpoolError{Set: s.Set, Path: file, Err: errors.New("the frozen copy was changed after it was signed")}
+		}
+		return nil
+	})
+	if err == nil {
+		d.observe(Event{Set: s.Set, What: FileSent, File: name, Size: size})
 	}
-	f, err := os.Open(file)
-	if err != nil {
-		return &SpoolError{Set: s.Set, Path: file, Err: err}
-	}
-	defer f.Close() //nolint:errcheck // only read
-	r := newHashReader(f)
-	if err := d.session.Put(ctx, path.Join(s.Set.Inbox(), name), r, size); err != nil {
-		return err
-	}
-	if r.sum() != hash {
-		return &SpoolError{Set: s.Set, Path: file, Err: errors.New("the frozen copy was changed after it was signed")}
-	}
-	d.observe(Event{Set: s.Set, What: FileSent, File: name, Size: size})
-	return nil
+	return err
 }
 
 // uploadFailed records why a set did not get as far as GO.
@@ -201,16 +201,15 @@ func (d *Deliverer) uploadFailed(ctx context.Context, s *Submission, err error) 
 // before its request leaves, since opening the file may already start the
 // processing.
 func (d *Deliverer) goAhead(ctx context.Context, s *Submission) error {
-	select {
-	case d.slots <- struct{}{}:
-		defer func() { <-d.slots }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	ctx = context.WithoutCancel(ctx) // the point of no return
+	return d.flight.Once(ctx, func() error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return d.putGO(context.WithoutCancel(ctx), s) // the point of no return
+	})
+}
+
+func (d *Deliverer) putGO(ctx context.Context, s *Submission) error {
 	if err := d.move(ctx, s, Unknown, "GO was asked for"); err != nil {
 		return err
 	}

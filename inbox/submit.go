@@ -130,7 +130,7 @@ func (s *Submitter) Run(ctx context.Context, jobs []Job) ([]Outcome, error) {
 // send takes the names in the order of the jobs, as many as are ready at a
 // time, and delivers each set as soon as it has its own.
 func (s *Submitter) send(ctx context.Context, d *Deliverer, outcomes []Outcome, drafts []Draft, ready []chan struct{}) {
-	limit := make(chan struct{}, cap(d.slots)+8)
+	limit := make(chan struct{}, d.flight.Most()+8) // sets wait for their files inside
 	var sending sync.WaitGroup
 	for i := 0; i < len(outcomes); {
 		<-ready[i]

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/socbatch/socbatch/internal/durable"
+	"github.com/socbatch/socbatch/internal/inflight"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/transport"
 )
@@ -48,7 +49,7 @@ type Fetcher struct {
 	session Session
 	ledger  Ledger
 	opt     Options
-	slots   chan struct{}
+	flight  *inflight.Limit
 	sets    chan struct{}
 }
 
@@ -68,9 +69,9 @@ func NewFetcher(s Session, l Ledger, o Options) *Fetcher {
 	}
 	return &Fetcher{
 		session: s, ledger: l, opt: o,
-		slots: make(chan struct{}, o.Parallel),
-		// Sets wait for slots inside, so a few more than fill them keep the
-		// line busy.
+		flight: inflight.New(o.Parallel),
+		// Sets wait for their files inside, so a few more than fill the line
+		// keep it busy.
 		sets: make(chan struct{}, o.Parallel+8),
 	}
 }
@@ -350,12 +351,18 @@ func (f *Fetcher) storeFile(ctx context.Context, env naming.Environment, dir str
 			}
 		}
 	}
-	select {
-	case f.slots <- struct{}{}:
-		defer func() { <-f.slots }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	var out *file
+	err = f.flight.Do(ctx, func() error {
+		out, err = f.download(ctx, env, dir, l, known)
+		return err
+	})
+	return out, err
+}
+
+// download copies one file to the archive and compares it with what is known
+// of its name.
+func (f *Fetcher) download(ctx context.Context, env naming.Environment, dir string, l listed, known []Stored) (*file, error) {
+	name := l.name.String()
 	t, err := f.opt.Disk.Create(f.incoming(env), "*")
 	if err != nil {
 		return nil, err
@@ -489,9 +496,7 @@ func (f *Fetcher) remove(ctx context.Context, env naming.Environment, g *group, 
 }
 
 func (f *Fetcher) removeFile(ctx context.Context, env naming.Environment, name string) error {
-	f.slots <- struct{}{}
-	defer func() { <-f.slots }()
-	err := f.session.Remove(ctx, path.Join(env.Outbox(), name))
+	err := f.flight.Once(ctx, func() error { return f.session.Remove(ctx, path.Join(env.Outbox(), name)) })
 	if errors.Is(err, transport.ErrNotFound) {
 		return nil // another client, or an earlier run that broke off
 	}

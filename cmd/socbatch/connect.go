@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -35,8 +37,7 @@ func credentialf(hint, format string, args ...any) error {
 func knownHostsPath(c config.Config) string { return filepath.Join(c.StateDir, "known_hosts") }
 
 // endpoint turns the configuration into what the transport needs. It reads the
-// key and asks for its passphrase, and does not connect. The function that it
-// returns gives up what it opened.
+// key and asks for its passphrase, and does not connect.
 func (a *app) endpoint(c config.Config) (sftp.Endpoint, error) {
 	e := c.Endpoint
 	if e.User == "" {
@@ -175,16 +176,36 @@ func replyRoots(c config.Config) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// dial opens a session.
-func (a *app) dial(ctx context.Context, e sftp.Endpoint) (*sftp.Session, error) {
+// dial opens a session. The way of logging in that worked is remembered, so
+// that a server with old habits costs extra connections only once.
+func (a *app) dial(ctx context.Context, c config.Config, e sftp.Endpoint) (*sftp.Session, error) {
+	memory := filepath.Join(c.StateDir, "logins.json")
+	known := map[string]string{}
+	if b, err := os.ReadFile(memory); err == nil && json.Unmarshal(b, &known) != nil {
+		known = map[string]string{} // a hint only: a damaged file is written anew
+	}
+	who := e.User + "@" + e.Address()
+	e.PreferLogin = known[who]
 	s, err := sftp.Dial(ctx, e, sftp.Options{Logger: a.log})
 	if err != nil {
 		return nil, err
 	}
 	info := s.Info()
-	a.log.Debug("connected", "server", info.ServerVersion, "host_key", info.HostKey, "login", info.LoginAlgorithm, "legacy", info.Legacy)
 	if info.Legacy && a.verbose {
 		a.ui.warn("%s needed ssh-rsa (SHA-1) signatures, which allow_ssh_rsa permits for this server", e.Address())
 	}
+	if known[who] != info.LoginAlgorithm {
+		known[who] = info.LoginAlgorithm
+		if err := a.remember(memory, known); err != nil {
+			a.log.Debug("the login is not remembered", "error", err)
+		}
+	}
 	return s, nil
+}
+
+func (a *app) remember(path string, logins map[string]string) error {
+	if err := a.disk.MkdirAll(filepath.Dir(path)); err != nil {
+		return err
+	}
+	return a.disk.WriteFile(path, func(w io.Writer) error { return json.NewEncoder(w).Encode(logins) })
 }

@@ -83,7 +83,7 @@ func runFetch(ctx context.Context, a *app, o fetchOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 	all := fetched{}
-	session, err := a.dial(ctx, endpoint)
+	session, err := a.dial(ctx, c, endpoint)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func runFetch(ctx context.Context, a *app, o fetchOptions) (err error) {
 	}
 	look := func(ctx context.Context) (bool, error) {
 		if session == nil {
-			if session, err = a.dial(ctx, endpoint); err != nil {
+			if session, err = a.dial(ctx, c, endpoint); err != nil {
 				return false, err
 			}
 		}

@@ -45,7 +45,7 @@ func runAcceptHostKey(ctx context.Context, a *app, fingerprint string) error {
 	if err != nil {
 		return err
 	}
-	session, err := a.dial(ctx, endpoint)
+	session, err := a.dial(ctx, c, endpoint)
 	if err == nil {
 		same := session.Info().HostKey == fingerprint
 		_ = session.Close()

@@ -74,7 +74,7 @@ func (a *app) open(ctx context.Context, c config.Config, sender string, env nami
 	if !connect {
 		return w, nil
 	}
-	if w.session, err = a.dial(ctx, endpoint); err != nil {
+	if w.session, err = a.dial(ctx, c, endpoint); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
 	w.deliverer = inbox.NewDeliverer(w.session, w.ledger, inbox.NewSpool(filepath.Join(c.StateDir, "spool"), &a.disk),

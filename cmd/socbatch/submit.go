@@ -293,7 +293,7 @@ func send(ctx context.Context, a *app, s *submission) (err error) {
 	var mu sync.Mutex
 	submitter.Deliverer = func(ctx context.Context) (*inbox.Deliverer, error) {
 		var err error
-		if session, err = a.dial(ctx, endpoint); err != nil {
+		if session, err = a.dial(ctx, c, endpoint); err != nil {
 			return nil, err
 		}
 		d := inbox.NewDeliverer(session, l, spool, inbox.Options{

@@ -68,7 +68,7 @@ func (s *submission) await(ctx context.Context, a *app, l *ledger.Ledger, outcom
 	err := poll(ctx, a, s.options.wait, time.Second, func(ctx context.Context) (bool, error) {
 		var err error
 		if own == nil {
-			if own, err = a.dial(ctx, endpoint); err != nil {
+			if own, err = a.dial(ctx, s.config, endpoint); err != nil {
 				return false, err
 			}
 		}

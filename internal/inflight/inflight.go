@@ -1,0 +1,118 @@
+// Package inflight bounds how many files are under way at once, and lowers the
+// bound when a server turns out to allow fewer open files.
+package inflight
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/socbatch/socbatch/transport"
+)
+
+// Limit is a bound on what runs at once. It is safe for use by several
+// goroutines.
+type Limit struct {
+	mu      sync.Mutex
+	most    int
+	running int
+	waiting []chan struct{} // first come, first served
+}
+
+// New makes a limit of at least one.
+func New(most int) *Limit { return &Limit{most: max(most, 1)} }
+
+// Most is the bound as it is now.
+func (l *Limit) Most() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.most
+}
+
+func (l *Limit) acquire(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	if l.running < l.most && len(l.waiting) == 0 {
+		l.running++
+		l.mu.Unlock()
+		return nil
+	}
+	turn := make(chan struct{})
+	l.waiting = append(l.waiting, turn)
+	l.mu.Unlock()
+	select {
+	case <-turn:
+		return nil
+	case <-ctx.Done():
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, w := range l.waiting {
+		if w == turn {
+			l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
+			return ctx.Err()
+		}
+	}
+	l.running-- // the turn came at the same moment: pass it on
+	l.next()
+	return ctx.Err()
+}
+
+// next lets those run whose turn it is. The caller holds mu.
+func (l *Limit) next() {
+	for l.running < l.most && len(l.waiting) > 0 {
+		close(l.waiting[0])
+		l.waiting = l.waiting[1:]
+		l.running++
+	}
+}
+
+func (l *Limit) release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.running--
+	l.next()
+}
+
+// halve lowers the bound, unless another caller did since it was seen to be
+// seen. It reports whether trying again makes sense.
+func (l *Limit) halve(seen int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.most < seen:
+		return true
+	case l.most == 1:
+		return false
+	}
+	l.most /= 2
+	return true
+}
+
+// Once runs f when there is room for it, a single time whatever comes of it.
+func (l *Limit) Once(ctx context.Context, f func() error) error {
+	if err := l.acquire(ctx); err != nil {
+		return err
+	}
+	defer l.release()
+	return f()
+}
+
+// Do runs f when there is room for it. A server that opens no more files
+// (transport.ErrTooManyOpen) lowers the bound by half, and f is run again; f
+// must then begin anew. The error is that of f, or of ctx.
+func (l *Limit) Do(ctx context.Context, f func() error) error {
+	for {
+		if err := l.acquire(ctx); err != nil {
+			return err
+		}
+		seen := l.Most()
+		err := f()
+		l.release()
+		if !errors.Is(err, transport.ErrTooManyOpen) || !l.halve(seen) {
+			return err
+		}
+	}
+}
