@@ -23,9 +23,13 @@ import (
 // DefaultParallel is how many files are in flight over one connection.
 const DefaultParallel = 64
 
-// maxListed bounds what one listing may hold: beyond it the rest is left for
-// the next run, so that no server can fill our memory.
-const maxListed = 300_000
+// Bounds, so that no server can fill our memory: entries of a listing that are
+// looked at in one run (the rest is left for the next), and files that are
+// reported as left.
+const (
+	maxListed = 200_000
+	maxLeft   = 1_000
+)
 
 // Options of a Fetcher.
 type Options struct {
@@ -36,6 +40,9 @@ type Options struct {
 	Parallel int
 	// Keep leaves everything on the server.
 	Keep bool
+	// Incomplete stores also replies whose GO does not come, when they were
+	// last written so long ago; they are not deleted. 0: they are left alone.
+	Incomplete time.Duration
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Disk writes the archive; nil means the real one.
@@ -79,7 +86,7 @@ func NewFetcher(s Session, l Ledger, o Options) *Fetcher {
 // Set is one reply set: what was done with it, or why not.
 type Set struct {
 	Key     string // name without kind and parts
-	GO      string // name of its GO
+	GO      string // name of its GO; empty for one that was stored without
 	Replies []*Reply
 	New     bool // something of it was stored in this run
 	Deleted bool // nothing of it is left on the server
@@ -186,15 +193,16 @@ type listed struct {
 func (f *Fetcher) list(ctx context.Context, env naming.Environment) ([]*group, []Left, error) {
 	all := map[string]*group{}
 	var left []Left
-	n, over := 0, 0
-	times := map[string]time.Time{}
+	n, over, unknowns := 0, 0, 0
 	err := f.session.List(ctx, env.Outbox(), func(e transport.Entry) error {
 		if n++; n > maxListed {
 			over++
 			return nil
 		}
 		leave := func(detail string) {
-			left = append(left, Left{Name: e.Name, Reason: LeftUnknown, Detail: detail, Time: e.ModTime})
+			if unknowns++; unknowns <= maxLeft {
+				left = append(left, Left{Name: cut(e.Name), Reason: LeftUnknown, Detail: detail, Time: e.ModTime})
+			}
 		}
 		name, err := naming.Parse(e.Name)
 		var unknown *naming.UnknownError
@@ -227,7 +235,6 @@ func (f *Fetcher) list(ctx context.Context, env naming.Environment) ([]*group, [
 			g.signs = append(g.signs, l)
 		case naming.GO:
 			g.goName = e.Name
-			times[e.Name] = e.ModTime
 		default:
 			leave("it is not a reply")
 		}
@@ -236,12 +243,17 @@ func (f *Fetcher) list(ctx context.Context, env naming.Environment) ([]*group, [
 	if err != nil {
 		return nil, nil, err
 	}
+	if unknowns > maxLeft {
+		left = append(left, Left{Reason: LeftOverflow, Detail: fmt.Sprintf("%d more files that are no replies", unknowns-maxLeft)})
+	}
 	if over > 0 {
 		left = append(left, Left{Reason: LeftOverflow, Detail: fmt.Sprintf("%d more entries than the %d that one run takes", over, maxListed)})
 	}
 	var complete []*group
 	for _, g := range all {
 		switch {
+		case g.goName == "" && f.overdue(g):
+			complete = append(complete, g)
 		case g.goName == "":
 			for _, l := range append(g.replies, g.signs...) {
 				reason := LeftIncomplete
@@ -254,9 +266,30 @@ func (f *Fetcher) list(ctx context.Context, env naming.Environment) ([]*group, [
 			complete = append(complete, g)
 		}
 	}
-	slices.SortFunc(complete, func(a, b *group) int { return cmp.Compare(a.goName, b.goName) })
+	slices.SortFunc(complete, func(a, b *group) int { return cmp.Compare(a.key, b.key) })
 	slices.SortFunc(left, func(a, b Left) int { return cmp.Compare(a.Name, b.Name) })
 	return complete, left, nil
+}
+
+// cut shortens a name that no file system would take.
+func cut(name string) string {
+	if len(name) > transport.MaxNameBytes {
+		return name[:transport.MaxNameBytes] + "…"
+	}
+	return name
+}
+
+// overdue reports whether a set without a GO is to be stored all the same.
+func (f *Fetcher) overdue(g *group) bool {
+	if f.opt.Incomplete <= 0 || len(g.replies) == 0 {
+		return false
+	}
+	for _, l := range append(g.replies, g.signs...) {
+		if l.time.IsZero() || f.opt.Now().Sub(l.time) < f.opt.Incomplete {
+			return false
+		}
+	}
+	return true
 }
 
 // missing says which replies a set with a GO still lacks.
@@ -284,7 +317,10 @@ var errAlone = errors.New("a GO without a reply")
 func (f *Fetcher) fetchSet(ctx context.Context, env naming.Environment, dir string, g *group) *Set {
 	s := &Set{Key: g.key, GO: g.goName}
 	if err := g.missing(); err != nil {
-		s.Err = f.finishAlone(ctx, env, g, err, s)
+		if g.goName != "" {
+			err = f.finishAlone(ctx, env, g, err, s)
+		}
+		s.Err = err
 		return s
 	}
 	files, err := f.storeFiles(ctx, env, dir, g)
@@ -296,7 +332,7 @@ func (f *Fetcher) fetchSet(ctx context.Context, env naming.Environment, dir stri
 		return s
 	}
 	f.opt.Observe(*s)
-	if f.opt.Keep {
+	if f.opt.Keep || g.goName == "" {
 		return s
 	}
 	// What is stored is deleted even when the person has had enough.

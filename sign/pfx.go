@@ -213,8 +213,8 @@ func addMAC(b *cryptobyte.Builder, content []byte, password string) {
 // countIterations sums the numbers of iterations in all password-based algorithms that
 // can be seen without the password: wherever an OCTET STRING (the salt) is followed by
 // an INTEGER. It is lenient, as the library's parser is, and looks into octet strings.
-func countIterations(der []byte, depth int) int {
-	total, salt := 0, false
+func countIterations(der []byte, depth int) int64 {
+	total, salt := int64(0), false
 	for in := der; depth <= maxDepth && len(in) > 0; {
 		e, body, err := readElement(in)
 		if err != nil || e.length < 0 {
@@ -231,17 +231,17 @@ func countIterations(der []byte, depth int) int {
 			total += clampedInt(content)
 		}
 		salt = e.tag[0] == tagOctets
-		total = min(total, tooMany)
+		total = min(total, int64(tooMany))
 	}
 	return total
 }
 
 const tooMany = 1 << 30
 
-func clampedInt(content []byte) int {
-	n := 0
+func clampedInt(content []byte) int64 {
+	n := int64(0)
 	for _, b := range content {
-		if n = n<<8 | int(b); n > tooMany {
+		if n = n<<8 | int64(b); n > tooMany {
 			return tooMany
 		}
 	}

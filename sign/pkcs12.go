@@ -53,13 +53,12 @@ func LoadPKCS12(path, password string, now time.Time) (*Identity, error) {
 //
 // Errors: [ErrTooLarge], [ErrWrongPassword], [ErrEncoding] (with a hint how to convert
 // the file), [ErrNoKey], [ErrSeveralKeys], [ErrNoMatchingCertificate],
-// [ErrUnsupportedKey], [ErrKeyTooShort] (keys too short to be read at all). Ask
-// [Identity.Check] whether the identity may sign.
+// [ErrUnsupportedKey]. Ask [Identity.Check] whether the identity may sign.
 func ReadPKCS12(data []byte, password string, now time.Time) (*Identity, error) {
 	return readPKCS12(data, password, now, maxIterations)
 }
 
-func readPKCS12(data []byte, password string, now time.Time, iterations int) (*Identity, error) {
+func readPKCS12(data []byte, password string, now time.Time, iterations int64) (*Identity, error) {
 	if len(data) > MaxPKCS12Size {
 		return nil, fail(ErrTooLarge, fmt.Sprintf("key file of more than %d bytes", MaxPKCS12Size))
 	}
@@ -103,7 +102,7 @@ func sniffKeyFile(data []byte) error {
 // decodePKCS12 lets the library read the file as it is but for its outer encoding,
 // which also checks password and file against the MAC. Only where that fails is the
 // inner structure re-encoded, and given a new MAC.
-func decodePKCS12(data []byte, password string, iterations int) (key any, certs []*x509.Certificate, err error) {
+func decodePKCS12(data []byte, password string, iterations int64) (key any, certs []*x509.Certificate, err error) {
 	pfx, err := openPFX(data)
 	if err != nil {
 		return nil, nil, unreadable(err)
@@ -130,9 +129,9 @@ func decodePKCS12(data []byte, password string, iterations int) (key any, certs 
 }
 
 // decodeDER calls the library, after a bound on the work it is told to do.
-func decodeDER(der []byte, password string, iterations int) (key any, certs []*x509.Certificate, err error) {
+func decodeDER(der []byte, password string, iterations int64) (key any, certs []*x509.Certificate, err error) {
 	if n := countIterations(der, 0); n > iterations {
-		return nil, nil, pkcs12.NotImplementedError(fmt.Sprintf("%d iterations, more than %d", n, iterations))
+		return nil, nil, fmt.Errorf("%w: %d, at most %d are allowed", errIterations, n, iterations)
 	}
 	defer func() { // a parser of foreign code, fed with a file from anywhere
 		if recover() != nil {
@@ -158,12 +157,16 @@ var finalTexts = []struct {
 	{"certificate missing", ErrNoMatchingCertificate, "no certificate in the file"},
 	{"elliptic curve", ErrUnsupportedKey, "an unknown elliptic curve; RSA, P-256 and P-384 are supported"},
 	{"unknown algorithm", ErrUnsupportedKey, "RSA, P-256 and P-384 are supported"},
-	{"keys are insecure", ErrKeyTooShort, fmt.Sprintf("at least RSA %d bits are needed", MinRSABits)},
 }
+
+var errIterations = errors.New("too many iterations to derive the keys")
 
 // isFinal reports an error that says what the file holds, so that another encoding of
 // it would not help.
 func isFinal(err error) bool {
+	if errors.Is(err, errIterations) {
+		return true
+	}
 	for _, f := range finalTexts {
 		if strings.Contains(err.Error(), f.text) {
 			return true
@@ -185,7 +188,8 @@ func classify(err error, macUnchecked bool) error {
 			return &Error{Reason: f.reason, Detail: f.detail, Err: err}
 		}
 	}
-	if _, ok := errors.AsType[pkcs12.NotImplementedError](err); !ok && macUnchecked {
+	_, unknown := errors.AsType[pkcs12.NotImplementedError](err)
+	if macUnchecked && !unknown && !errors.Is(err, errIterations) {
 		return &Error{Reason: ErrWrongPassword, Err: err, Detail: "or the file is damaged; it has no checksum that could tell"}
 	}
 	return unreadable(err)

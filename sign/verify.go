@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -249,7 +250,11 @@ func (sd *signedData) checkTrust(c *x509.Certificate, others []*x509.Certificate
 		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	})
 	if err != nil {
-		return nil, &Error{Reason: ErrUntrusted, Detail: fmt.Sprintf("%s, issued by %s", nameOf(c.Subject), nameOf(c.Issuer)), Err: err}
+		return nil, &Error{
+			Reason: ErrUntrusted, Err: err,
+			Detail: fmt.Sprintf("%s, issued by %s: %s", nameOf(c.Subject), nameOf(c.Issuer),
+				printable(strings.TrimPrefix(err.Error(), "x509: "))),
+		}
 	}
 	return chains[0], nil
 }

@@ -25,6 +25,7 @@ import (
 type fetchOptions struct {
 	environments []string
 	keep         bool
+	incomplete   bool
 	wait         time.Duration
 	interval     time.Duration
 	lockWait     time.Duration
@@ -50,6 +51,7 @@ shows the outcome.`,
 	f := cmd.Flags()
 	f.StringSliceVarP(&o.environments, "env", "e", nil, "environments to fetch from: R, T, S; several with commas")
 	f.BoolVar(&o.keep, "keep", false, "leave everything on the server")
+	f.BoolVar(&o.incomplete, "incomplete", false, "store also replies whose GO does not come, and leave them on the server")
 	f.DurationVarP(&o.wait, "wait", "w", 0, "go on until every sent declaration is answered, at most `TIME` (such as 10m)")
 	f.DurationVar(&o.interval, "interval", time.Minute, "`TIME` between two looks while waiting; it grows")
 	f.DurationVar(&o.lockWait, "lock-wait", 0, "wait at most `TIME` for another socbatch to be ready")
@@ -83,21 +85,18 @@ func runFetch(ctx context.Context, a *app, o fetchOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 	all := fetched{}
-	session, err := a.dial(ctx, c, endpoint)
-	if err != nil {
-		return err
-	}
+	var session *sftp.Session
 	defer func() {
 		if session != nil {
 			_ = session.Close()
 		}
 	}()
-	if err := settleBeforeFetch(ctx, a, c, l, session, envs, o); err != nil {
-		return err
-	}
-	look := func(ctx context.Context) (bool, error) {
+	look := func(ctx context.Context) (done bool, err error) {
 		if session == nil {
 			if session, err = a.dial(ctx, c, endpoint); err != nil {
+				return false, err
+			}
+			if err := settleBeforeFetch(ctx, a, c, l, session, envs, o); err != nil {
 				return false, err
 			}
 		}
@@ -196,7 +195,7 @@ func fetchOnce(ctx context.Context, a *app, c config.Config, l *ledger.Ledger, s
 	reader := &answers.Reader{Ledger: l, Archive: c.Replies.Archive, Roots: roots, Now: a.now}
 	out.read, err = reader.Unread(context.WithoutCancel(ctx))
 	errs = append(errs, err)
-	printFetched(a, out)
+	printFetched(a, c, out)
 	return out, errors.Join(errs...)
 }
 
@@ -208,13 +207,17 @@ func fetchFolder(ctx context.Context, a *app, c config.Config, l *ledger.Ledger,
 	defer func() { err = errors.Join(err, held.Release()) }()
 	bar := a.ui.progress("fetching "+env.Outbox(), -1, false)
 	defer bar.done()
-	return outbox.NewFetcher(session, l, outbox.Options{
+	options := outbox.Options{
 		Archive: c.Replies.Archive, Parallel: c.Endpoint.Parallel, Keep: o.keep, Now: a.now, Disk: &a.disk,
 		Observe: func(s outbox.Set) {
 			a.log.Debug("stored", "set", s.GO, "replies", len(s.Replies))
 			bar.add(1)
 		},
-	}).Fetch(ctx, env)
+	}
+	if o.incomplete {
+		options.Incomplete = time.Duration(c.Replies.IncompleteAfter)
+	}
+	return outbox.NewFetcher(session, l, options).Fetch(ctx, env)
 }
 
 // awaited counts the sets that were sent and have no final answer.
@@ -230,15 +233,15 @@ func awaited(ctx context.Context, l *ledger.Ledger, envs []naming.Environment) (
 	return n, nil
 }
 
-func printFetched(a *app, f fetched) {
+func printFetched(a *app, c config.Config, f fetched) {
 	for _, r := range f.reports {
 		for _, s := range r.Sets {
 			if s.Err != nil {
-				a.ui.problem(s.GO, s.Err)
-				a.ui.hint("%s is still on the server; the next fetch tries again", s.GO)
+				a.ui.problem(s.Key, s.Err)
+				a.ui.hint("it is still on the server; the next fetch tries again")
 			}
 		}
-		printLeft(a, r)
+		printLeft(a, c, r)
 	}
 	for _, r := range f.read {
 		a.ui.result("%s  %s  %s", a.ui.mark("stored", "stored"), r.Reply.Name, replyWords(r))
@@ -251,9 +254,15 @@ func printFetched(a *app, f fetched) {
 	}
 }
 
-func printLeft(a *app, r outbox.Report) {
+func printLeft(a *app, c config.Config, r outbox.Report) {
 	for _, x := range r.Left {
 		switch x.Reason {
+		case outbox.LeftIncomplete:
+			// Just written, it is on its way; later somebody should know.
+			if age := a.now().Sub(x.Time); age >= time.Duration(c.Replies.IncompleteAfter) && !x.Time.IsZero() {
+				a.ui.warn("%s lies in %s since %s and its GO does not come", x.Name, r.Environment.Outbox(), clock(x.Time))
+				a.ui.hint("call the office; to store it without deleting it: socbatch fetch --env %s --incomplete", r.Environment)
+			}
 		case outbox.LeftOverflow:
 			a.ui.warn("%s: %s", r.Environment.Outbox(), x.Detail)
 		case outbox.LeftConflict:

@@ -85,6 +85,9 @@ type Replies struct {
 	// TrustedRoots is a PEM file of the certificates to trust for their
 	// signatures.
 	TrustedRoots string `toml:"trusted_roots"`
+	// IncompleteAfter is for how long a reply may wait for its GO before it is
+	// reported.
+	IncompleteAfter Duration `toml:"incomplete_after"`
 }
 
 // Duration is a time such as "60s" or "2m".
@@ -113,6 +116,7 @@ func Defaults(getenv func(string) string) Config {
 		},
 		Identity:    Identity{Text: "64-crlf"},
 		Declaration: Declaration{MaxSize: 2 << 30, Settle: Duration(2 * time.Second)},
+		Replies:     Replies{IncompleteAfter: Duration(time.Hour)},
 	}
 }
 
