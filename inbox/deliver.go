@@ -165,12 +165,15 @@ func (d *Deliverer) putFile(ctx context.Context, s *Submission, name, file strin
 			return &SpoolError{Set: s.Set, Path: file, Err: err}
 		}
 		defer f.Close() //nolint:errcheck // only read
+		if info, err := f.Stat(); err != nil || info.Size() != size {
+			return &SpoolError{Set: s.Set, Path: file, Err: errors.Join(err, errSpoolChanged)}
+		}
 		r := newHashReader(f)
 		if err := d.session.Put(ctx, path.Join(s.Set.Inbox(), name), r, size); err != nil {
 			return err
 		}
 		if r.sum() != hash {
-			return &SpoolError{Set: s.Set, Path: file, Err: errors.New("the frozen copy was changed after it was signed")}
+			return &SpoolError{Set: s.Set, Path: file, Err: errSpoolChanged}
 		}
 		return nil
 	})
@@ -218,9 +221,24 @@ func (d *Deliverer) putGO(ctx context.Context, s *Submission) error {
 		lerr := d.ledger.Note(ctx, s.ID, "no answer to GO: "+err.Error())
 		return &UnknownError{Set: s.Set, Err: errors.Join(err, lerr)}
 	}
-	if err := d.move(ctx, s, Sent, ""); err != nil {
+	if err := d.sent(ctx, s, ""); err != nil {
 		return &UnknownError{Set: s.Set, Err: err}
 	}
 	d.observe(Event{Set: s.Set, What: GoSent, File: s.Set.GO().String()})
 	return nil
+}
+
+// sent records that the server took the set. Another process may have fetched
+// an answer to it in the meantime, which says the same and more.
+func (d *Deliverer) sent(ctx context.Context, s *Submission, note string) error {
+	return answered(s, d.move(ctx, s, Sent, note))
+}
+
+func answered(s *Submission, err error) error {
+	var state *StateError
+	if errors.As(err, &state) && state.Now.Answered() {
+		s.State, s.Note = state.Now, ""
+		return nil
+	}
+	return err
 }

@@ -13,6 +13,9 @@ import (
 // of its name so far.
 type Job struct {
 	Files []string
+	// Sources are the paths that the ledger remembers instead of Files, where
+	// those are copies.
+	Sources []string
 	// Named is the set that the files' own names give; nil where the name is
 	// still to be made.
 	Named *naming.Set

@@ -69,7 +69,7 @@ func (d *Deliverer) Settle(ctx context.Context, sets []*Submission) error {
 			continue
 		}
 		if err := d.move(ctx, s, Uploaded, "GO never arrived"); err != nil {
-			errs = append(errs, err)
+			errs = append(errs, answered(s, err))
 			continue
 		}
 		if second[s.Set.Key()].intact(s) {
@@ -112,7 +112,7 @@ func (d *Deliverer) foundSent(ctx context.Context, s *Submission, l look) error 
 	if l.goFile {
 		note = "found GO waiting on the server"
 	}
-	return d.move(ctx, s, Sent, note)
+	return d.sent(ctx, s, note)
 }
 
 // lookAt lists a folder and says what it shows of every set.

@@ -54,6 +54,8 @@ type SpoolError struct {
 func (e *SpoolError) Error() string { return fmt.Sprintf("frozen copy %s: %v", e.Path, e.Err) }
 func (e *SpoolError) Unwrap() error { return e.Err }
 
+var errSpoolChanged = errors.New("it was changed after it was frozen")
+
 // Reasons why a file cannot be frozen.
 var (
 	ErrNotRegular = errors.New("not a regular file")
@@ -93,15 +95,14 @@ func (s *Spool) Freeze(ctx context.Context, files []string, o FreezeOptions) (se
 	if set, err = newSpoolName(); err != nil {
 		return "", nil, err
 	}
-	dir := s.Dir(set)
-	if err := s.disk.MkdirAll(dir); err != nil {
-		return "", nil, err
-	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Drop(set))
 		}
 	}()
+	if err := s.disk.MkdirAll(s.Dir(set)); err != nil {
+		return "", nil, err
+	}
 	for i, f := range files {
 		p, err := s.freezeFile(ctx, set, i+1, f, o)
 		if err != nil {

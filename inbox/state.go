@@ -25,7 +25,8 @@ const (
 	Unknown State = "unknown"
 	// Sent: the server took the GO.
 	Sent State = "sent"
-	// Cancelled: given up before GO, by a person.
+	// Cancelled: given up by a person, before GO or knowing that it never
+	// arrived.
 	Cancelled State = "cancelled"
 
 	// Received: a positive receipt came.
@@ -43,13 +44,17 @@ var following = map[State][]State{
 	Uploading: {Uploaded, Unknown, Failed, Cancelled},
 	Uploaded:  {Uploading, Unknown, Cancelled},
 	Failed:    {Uploading, Cancelled},
-	// Back to Uploaded only when the server was seen, twice, to have the FI
-	// and not the GO.
-	Unknown:             {Sent, Uploaded, Received, Accepted, AcceptedWithRemarks, Refused},
-	Sent:                {Received, Accepted, AcceptedWithRemarks, Refused},
+	// Back to Uploaded only when the server was seen, twice, to have the FI and
+	// not the GO; Cancelled only when a person says that it never arrived.
+	Unknown: {Sent, Uploaded, Cancelled, Received, Accepted, AcceptedWithRemarks, Refused},
+	Sent:    {Received, Accepted, AcceptedWithRemarks, Refused},
+	// Answers arrive in any order, and what they say together depends on none.
 	Received:            {Accepted, AcceptedWithRemarks, Refused},
-	Accepted:            {AcceptedWithRemarks, Refused},
-	AcceptedWithRemarks: {Refused},
+	Accepted:            {Received, AcceptedWithRemarks, Refused},
+	AcceptedWithRemarks: {Received, Accepted, Refused},
+	Refused:             {Received, Accepted, AcceptedWithRemarks},
+	// An answer to a set that was given up proves that it arrived after all.
+	Cancelled: {Received, Accepted, AcceptedWithRemarks, Refused},
 }
 
 // States lists every state in the order in which a set goes through them.

@@ -132,14 +132,26 @@ func (s *Submitter) Run(ctx context.Context, jobs []Job) ([]Outcome, error) {
 func (s *Submitter) send(ctx context.Context, d *Deliverer, outcomes []Outcome, drafts []Draft, ready []chan struct{}) {
 	limit := make(chan struct{}, d.flight.Most()+8) // sets wait for their files inside
 	var sending sync.WaitGroup
+	taken := contents{}
+	var twins []twin
 	for i := 0; i < len(outcomes); {
 		<-ready[i]
 		var at []int
 		var batch []Draft
+		asked := contents{}
 		for ; i < len(outcomes) && len(batch) < 256 && closed(ready[i]); i++ {
-			if outcomes[i].Err == nil {
-				at, batch = append(at, i), append(batch, drafts[i])
+			if outcomes[i].Err != nil {
+				continue
 			}
+			if _, _, both := asked.in(drafts[i]); both {
+				break // first see what becomes of the other
+			}
+			if first, part, both := taken.in(drafts[i]); both {
+				twins = append(twins, twin{i, first, part})
+				continue
+			}
+			asked.add(drafts[i], i)
+			at, batch = append(at, i), append(batch, drafts[i])
 		}
 		if len(batch) == 0 {
 			continue
@@ -149,18 +161,65 @@ func (s *Submitter) send(ctx context.Context, d *Deliverer, outcomes []Outcome, 
 			if !s.take(o, drafts[at[n]].Spool, r) {
 				continue
 			}
+			taken.add(drafts[at[n]], at[n])
 			limit <- struct{}{}
 			sending.Go(func() {
 				defer func() { <-limit }()
-				if o.Submission.State == Unknown {
-					o.Err = d.Settle(ctx, []*Submission{&o.Submission})
-				} else {
+				if o.Submission.State != Unknown {
 					o.Err = d.Deliver(ctx, &o.Submission)
+					return
+				}
+				o.Err = d.Settle(ctx, []*Submission{&o.Submission})
+				var unknown *UnknownError
+				if o.Submission.State == Unknown && !errors.As(o.Err, &unknown) {
+					o.Err = &UnknownError{Set: o.Submission.Set, Err: o.Err}
 				}
 			})
 		}
 	}
 	sending.Wait()
+	for _, t := range twins {
+		s.refuseTwin(&outcomes[t.job], &outcomes[t.first], drafts[t.job], t.part)
+	}
+}
+
+// contents says which job of a run has which contents. Whatever the ledger
+// says of them, and also with Again, one run sends the same contents once.
+type contents map[content]int
+
+type content struct {
+	application string
+	hash        Hash
+}
+
+// twin is a job whose part has the contents of an earlier job that is sent.
+type twin struct{ job, first, part int }
+
+func (c contents) add(d Draft, job int) {
+	for _, p := range d.Parts {
+		c[content{d.Application, p.Hash}] = job
+	}
+}
+
+// in gives the job that has contents of a draft, and which part has them.
+func (c contents) in(d Draft) (job, part int, found bool) {
+	for _, p := range d.Parts {
+		if job, found = c[content{d.Application, p.Hash}]; found {
+			return job, p.Number, true
+		}
+	}
+	return 0, 0, false
+}
+
+func (s *Submitter) refuseTwin(o, first *Outcome, d Draft, part int) {
+	o.Submission = first.Submission
+	o.Err = errors.Join(
+		&AlreadyError{Part: part, Existing: first.Submission, Same: sameContents(first.Submission.Parts, d.Parts)},
+		s.Spool.Drop(d.Spool))
+}
+
+func sameContents(a, b []Part) bool {
+	return slices.EqualFunc(a, b, func(a, b Part) bool { return a.Hash == b.Hash })
 }
 
 func closed(c <-chan struct{}) bool {
@@ -224,6 +283,11 @@ func (s *Submitter) prepare(ctx context.Context, o *Outcome) (d Draft, err error
 		d.Application, d.Date, d.Sequence = n.Application, n.Date, n.Sequence
 	}
 	seen := map[Hash]int{}
+	for i := range parts {
+		if len(o.Job.Sources) > 0 {
+			parts[i].Source = o.Job.Sources[i]
+		}
+	}
 	for i, p := range parts {
 		if before, twice := seen[p.Hash]; twice {
 			return d, &SourceError{p.Source, fmt.Errorf("parts %d and %d have the same contents", before, p.Number)}
@@ -296,9 +360,19 @@ func (s *Submitter) Preview(ctx context.Context, jobs []Job, preview func(contex
 			at, drafts = append(at, i), append(drafts, d)
 		}
 	}
+	taken := contents{}
 	for n, r := range preview(ctx, drafts) {
-		o := &outcomes[at[n]]
-		s.take(o, drafts[n].Spool, r)
+		o, d := &outcomes[at[n]], drafts[n]
+		if first, part, both := taken.in(d); both {
+			s.refuseTwin(o, &outcomes[first], d, part)
+			continue
+		}
+		if s.take(o, d.Spool, r) {
+			taken.add(d, at[n])
+		}
+		if r.Err == nil { // otherwise it is gone already
+			o.Err = errors.Join(o.Err, s.Spool.Drop(d.Spool))
+		}
 	}
 	return outcomes
 }

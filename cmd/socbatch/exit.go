@@ -77,7 +77,7 @@ func exitCode(err error) int {
 		return coded.code
 	case errors.As(err, &usage), errors.As(err, &cfg), errors.Is(err, ledger.ErrNoSubmission):
 		return exitUsage
-	case errors.As(err, &held):
+	case errors.As(err, &held), ledger.TroubleOf(err) == ledger.Busy:
 		return exitLocked
 	case errors.As(err, &unknown):
 		return exitUnknown

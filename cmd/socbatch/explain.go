@@ -117,6 +117,8 @@ func explain(err error) explanation {
 	case errors.Is(err, context.Canceled):
 		x.Message = "interrupted"
 		hint("run the same command again: it goes on where it stopped")
+	case ledger.TroubleOf(err) != ledger.NoTrouble:
+		ledgerHints(&x, err)
 	case errors.Is(err, syscall.ENOSPC):
 		x.Class = "disk"
 		hint("make room on the disk, then run the same command again: it goes on where it stopped")
@@ -144,6 +146,24 @@ func transportHints(x *explanation, err error) {
 		case errors.Is(err, transport.ErrNoSpace):
 			hint("the server has no room for your account: fetch and delete replies, or call the office")
 		}
+	}
+}
+
+func ledgerHints(x *explanation, err error) {
+	hint := func(format string, args ...any) { x.Hints = append(x.Hints, fmt.Sprintf(format, args...)) }
+	x.Class = "ledger"
+	switch ledger.TroubleOf(err) {
+	case ledger.Busy:
+		x.Class = "locked"
+		hint("another socbatch is writing to the ledger: try again when it is ready")
+	case ledger.Damaged:
+		hint("put back the last copy of the ledger, or move the file away and begin a new one: a new one does not know what was sent before")
+	case ledger.ReadOnly:
+		hint("the directory and the file of the ledger must be writable for you: choose another with --state-dir or state_dir")
+	case ledger.Full:
+		hint("make room on the disk, then run the same command again: it goes on where it stopped")
+	default:
+		hint("check that the directory of the ledger is a local disk and that you may read and write it")
 	}
 }
 

@@ -154,7 +154,7 @@ func runResume(ctx context.Context, a *app, o resumeOptions) (err error) {
 			report(s, err)
 		}
 		if first != nil && serr != nil {
-			a.ui.hint("where the folder cannot be listed, ask the office, then say what happened: socbatch mark-sent NAME --reason \"…\"")
+			a.ui.hint("where the folder cannot be listed, ask the office, then say what happened: socbatch mark-sent NAME --reason \"…\", or socbatch resubmit NAME --reason \"…\"")
 		}
 	}
 	out := map[string]any{"submissions": list}
@@ -248,6 +248,62 @@ func runCancel(ctx context.Context, a *app, o handOptions) (err error) {
 	return nil
 }
 
+func newResubmitCmd(a *app, run func(context.Context, *app, handOptions) error) *cobra.Command {
+	var o handOptions
+	cmd := &cobra.Command{
+		Use:   "resubmit NAME --reason TEXT",
+		Short: "Send again a declaration whose outcome is unknown and that did not arrive",
+		Long: `Send again a declaration whose outcome is unknown and that did not arrive.
+
+A GO was sent, its answer was lost, and the folder on the server may not be
+listed: then only a person can find out, by asking the office. If it did not
+arrive, this gives the old name up and sends the same contents under a new one.
+The reason is kept in the ledger. If it did arrive: mark-sent.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.name = args[0]
+			return run(cmd.Context(), a, o)
+		},
+	}
+	handFlags(cmd, &o)
+	cmd.Flags().StringVar(&a.flags.p12, "p12", "", "`FILE` of the signing certificate (.p12, .pfx)")
+	a.connectionFlags(cmd)
+	return cmd
+}
+
+func runResubmit(ctx context.Context, a *app, o handOptions) error {
+	if strings.TrimSpace(o.reason) == "" {
+		return usagef("say how you know that it did not arrive, for the ledger: --reason \"…\"")
+	}
+	w, s, err := a.byHand(ctx, o, "socbatch resubmit", func(inbox.Submission) bool { return false })
+	if err != nil {
+		return err
+	}
+	again := &submission{
+		config: w.config, env: s.Set.Environment,
+		options: submitOptions{application: s.Set.Application, sign: s.Signed(), resubmit: true, reason: o.reason, lockWait: o.lockWait, skipChecks: true},
+	}
+	again.config.Sender = s.Set.Sender
+	job := inbox.Job{}
+	spool := inbox.NewSpool(filepath.Join(w.config.StateDir, "spool"), &a.disk)
+	for _, p := range s.Parts {
+		job.Files = append(job.Files, spool.FI(s.Spool, p.Number))
+		job.Sources = append(job.Sources, p.Source)
+	}
+	again.jobs = []inbox.Job{job}
+	err = again.loadIdentity(a)
+	if err == nil && s.State != inbox.Unknown {
+		err = &inbox.StateError{Name: s.Set.String(), Now: s.State, To: inbox.Cancelled}
+	}
+	if err == nil {
+		err = w.ledger.Move(ctx, s.ID, inbox.Cancelled, "a person says that it did not arrive: "+o.reason)
+	}
+	if err = errors.Join(err, w.close()); err != nil {
+		return err
+	}
+	return send(ctx, a, again)
+}
+
 func newMarkSentCmd(a *app, run func(context.Context, *app, handOptions) error) *cobra.Command {
 	var o handOptions
 	cmd := &cobra.Command{
@@ -257,8 +313,7 @@ func newMarkSentCmd(a *app, run func(context.Context, *app, handOptions) error) 
 
 A GO was sent, its answer was lost, and the folder on the server may not be
 listed: then only a person can find out, by asking the office. The reason is
-kept in the ledger. If it was not sent after all, submit the file again with
---resubmit --reason.`,
+kept in the ledger. If it did not arrive: resubmit.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.name = args[0]

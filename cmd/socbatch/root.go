@@ -79,7 +79,7 @@ deletes a reply on the server before it is safely stored.
 		}
 	}
 	add("daily", newSubmitCmd(a, runSubmit), newFetchCmd(a, runFetch), newStatusCmd(a, runStatus))
-	add("trouble", newResumeCmd(a, runResume), newCancelCmd(a, runCancel), newMarkSentCmd(a, runMarkSent), newHostKeyCmd(a))
+	add("trouble", newResumeCmd(a, runResume), newCancelCmd(a, runCancel), newMarkSentCmd(a, runMarkSent), newResubmitCmd(a, runResubmit), newHostKeyCmd(a))
 	add("parts", newNameCmd(a, runName), newSignCmd(a, runSign), newVerifyCmd(a, runVerify))
 	add("try", newSandboxCmd(a, runSandbox), newDemoCmd(a, runDemo))
 	versionCmd := newVersionCmd(a)

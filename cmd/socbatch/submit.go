@@ -141,23 +141,30 @@ func planSubmit(ctx context.Context, a *app, o submitOptions) (*submission, erro
 			return nil, err
 		}
 	}
-	if s.text, err = textForm(c); err != nil {
+	if err := s.loadIdentity(a); err != nil {
 		return nil, err
-	}
-	if s.env.RequiresSignature() || o.sign || c.Identity.SignAlways {
-		if s.identity, err = a.identity(c); err != nil {
-			return nil, err
-		}
-		if s.identity == nil {
-			return nil, credentialf("put p12 = \"FILE\" under [identity] in the configuration, or give --p12",
-				"environment %s needs a signature and no certificate is configured; nothing was sent", s.env)
-		}
 	}
 	settle := time.Duration(c.Declaration.Settle)
 	if o.settleSet {
 		settle = o.settle
 	}
 	return s, inbox.Settled(ctx, o.files, settle)
+}
+
+// loadIdentity opens the certificate where a signature is asked for.
+func (s *submission) loadIdentity(a *app) (err error) {
+	c := s.config
+	if s.text, err = textForm(c); err != nil {
+		return err
+	}
+	if !s.env.RequiresSignature() && !s.options.sign && !c.Identity.SignAlways {
+		return nil
+	}
+	if s.identity, err = a.identity(c); err == nil && s.identity == nil {
+		err = credentialf("put p12 = \"FILE\" under [identity] in the configuration, or give --p12",
+			"environment %s needs a signature and no certificate is configured; nothing was sent", s.env)
+	}
+	return err
 }
 
 // environmentOf decides the environment. Production is never a default.
@@ -277,6 +284,9 @@ func send(ctx context.Context, a *app, s *submission) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
+	if err := checkClock(ctx, a, l); err != nil {
+		return err
+	}
 
 	var session *sftp.Session
 	var total int64
@@ -330,6 +340,20 @@ func send(ctx context.Context, a *app, s *submission) (err error) {
 		}
 	}
 	return finish(a, s, outcomes, answers, false)
+}
+
+// checkClock refuses to send with a clock that is behind what was recorded
+// before: names would carry a wrong date.
+func checkClock(ctx context.Context, a *app, l *ledger.Ledger) error {
+	const tolerated = 10 * time.Minute
+	last, err := l.LastChange(ctx)
+	if err != nil {
+		return err
+	}
+	if now := a.now(); last.After(now.Add(tolerated)) {
+		return fmt.Errorf("the clock of this machine says %s, and the ledger has an entry of %s: set the clock right; nothing was sent", clock(now), clock(last))
+	}
+	return nil
 }
 
 // settleLeft looks what became of sets whose outcome an earlier run left

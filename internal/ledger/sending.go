@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/naming"
@@ -470,4 +471,14 @@ func (l *Ledger) SpoolKnown(ctx context.Context, spool string) (bool, error) {
 	var n int
 	err := l.reads.QueryRowContext(ctx, `SELECT COUNT(*) FROM submission WHERE spool = $1`, spool).Scan(&n)
 	return n > 0, err
+}
+
+// LastChange is when a set was last changed; zero for an empty ledger.
+func (l *Ledger) LastChange(ctx context.Context) (time.Time, error) {
+	var at string
+	err := l.reads.QueryRowContext(ctx, `SELECT COALESCE(MAX(at), '') FROM event`).Scan(&at)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("ledger: %w", err)
+	}
+	return parseTime(at), nil
 }
