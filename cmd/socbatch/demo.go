@@ -43,7 +43,8 @@ type demo struct {
 func (d *demo) command(ctx context.Context, want int, args ...string) error {
 	u := d.app.ui
 	u.result("")
-	u.result("%s", u.paint(u.colourOut, cyan, "$ socbatch "+strings.Join(args, " ")))
+	shown := strings.ReplaceAll(strings.Join(args, " "), filepath.Join(d.dir, "declarations")+string(filepath.Separator), "")
+	u.result("%s", u.paint(u.colourOut, cyan, "$ socbatch "+shown))
 	full := append([]string{"--config", d.config}, args...)
 	if got := run(ctx, full, u.streams, d.app.getenv); got != want {
 		return fmt.Errorf("demo: %s ended with %d instead of %d", args[0], got, want)

@@ -121,7 +121,9 @@ func signFile(ctx context.Context, a *app, file, target string, id *sign.Identit
 		return sign.Report{}, err
 	}
 	defer in.Close() //nolint:errcheck // only read
-	der, rep, err := sign.Sign(ctx, in, id, opts)
+	bar := a.ui.progress("signing", sizeOf(in), true)
+	der, rep, err := sign.Sign(ctx, bar.reader(in), id, opts)
+	bar.done()
 	if err != nil {
 		return rep, fmt.Errorf("%s: %w; nothing was signed", file, err)
 	}
@@ -138,6 +140,13 @@ func signFile(ctx context.Context, a *app, file, target string, id *sign.Identit
 		_, err := w.Write(text)
 		return err
 	})
+}
+
+func sizeOf(f *os.File) int64 {
+	if info, err := f.Stat(); err == nil {
+		return info.Size()
+	}
+	return -1
 }
 
 type verifyOptions struct {
@@ -198,7 +207,9 @@ func runVerify(_ context.Context, a *app, o verifyOptions) error {
 		return err
 	}
 	defer in.Close() //nolint:errcheck // only read
-	sig, err := sign.Verify(in, fs, opts)
+	bar := a.ui.progress("checking", sizeOf(in), true)
+	sig, err := sign.Verify(bar.reader(in), fs, opts)
+	bar.done()
 	if err != nil {
 		return codedError{fmt.Errorf("%s: %w; do not rely on this file", o.file, err), exitFailed}
 	}

@@ -174,6 +174,25 @@ func (p *progress) add(n int64) {
 	}
 }
 
+// reader counts what is read.
+func (p *progress) reader(r io.Reader) io.Reader {
+	if p.bar == nil {
+		return r
+	}
+	return counted{r, p}
+}
+
+type counted struct {
+	r io.Reader
+	p *progress
+}
+
+func (c counted) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.p.add(int64(n))
+	return n, err
+}
+
 func (p *progress) done() {
 	if p.bar != nil {
 		_ = p.bar.Finish()
