@@ -8,12 +8,14 @@ LDFLAGS = -s -w -X main.version=$(VERSION)
 PREFIX = /usr/local
 DESTDIR =
 FUZZTIME = 30s
+SCHEDULES = 2000
+SEED = 1
 LINT_VERSION = v2.15.0
 VULN_VERSION = v1.9.0
 
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 
-.PHONY: help demo build install test lint vuln fuzz bench cross clean
+.PHONY: help demo build install test lint vuln fuzz bench crash cross clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | while IFS='	' read -r target text; do \
@@ -47,14 +49,19 @@ fuzz: ## run every fuzz test for FUZZTIME (30s)
 bench: ## run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-cross: ## check and build for Linux, Windows and macOS
+crash: ## kill, cut and restart everywhere, SCHEDULES (2000) times, made from SEED (1)
 	@mkdir -p .build
-	for os in linux windows darwin; do for arch in amd64 arm64; do \
-		echo "$$os/$$arch"; \
-		mkdir -p ".build/$$os-$$arch" && \
-		GOOS=$$os GOARCH=$$arch $(BUILD) -o ".build/$$os-$$arch/" ./cmd/socbatch || exit 1; \
-	done; done
-	for os in windows darwin; do GOOS=$$os CGO_ENABLED=0 $(GO) vet ./... || exit 1; done
+	$(GO) build -tags crashpoints -o .build/socbatch-crash ./cmd/socbatch
+	$(GO) run ./internal/crash -binary .build/socbatch-crash -schedules $(SCHEDULES) -seed $(SEED) -parallel 2
+
+cross: ## check and build for Linux on ARM, Windows and macOS
+	for target in linux/arm64 windows/amd64 darwin/arm64; do \
+		echo "$$target"; \
+		export GOOS="$${target%/*}" GOARCH="$${target#*/}"; \
+		mkdir -p ".build/$$GOOS-$$GOARCH" && \
+		$(BUILD) -o ".build/$$GOOS-$$GOARCH/" ./cmd/socbatch && \
+		CGO_ENABLED=0 $(GO) vet ./... || exit 1; \
+	done
 
 clean: ## remove what was built
 	rm -rf .build

@@ -200,23 +200,20 @@ func (d *Deliverer) uploadFailed(ctx context.Context, s *Submission, err error) 
 	return errors.Join(err, lerr)
 }
 
-// goAhead sends the GO of a set whose files are all on the server. The attempt is recorded
-// before its request leaves, since opening the file may already start the
-// processing.
+// goAhead sends the GO of a set whose files are all on the server. The attempt
+// is recorded before its request leaves, since opening the file may already
+// start the processing.
 func (d *Deliverer) goAhead(ctx context.Context, s *Submission) error {
-	return d.flight.Once(ctx, func() error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		return d.putGO(context.WithoutCancel(ctx), s) // the point of no return
-	})
-}
-
-func (d *Deliverer) putGO(ctx context.Context, s *Submission) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx) // the point of no return
 	if err := d.move(ctx, s, Unknown, "GO was asked for"); err != nil {
 		return err
 	}
-	err := d.session.Put(ctx, path.Join(s.Set.Inbox(), s.Set.GO().String()), bytes.NewReader(nil), 0)
+	err := d.flight.Once(ctx, func() error {
+		return d.session.Put(ctx, path.Join(s.Set.Inbox(), s.Set.GO().String()), bytes.NewReader(nil), 0)
+	})
 	if err != nil {
 		lerr := d.ledger.Note(ctx, s.ID, "no answer to GO: "+err.Error())
 		return &UnknownError{Set: s.Set, Err: errors.Join(err, lerr)}

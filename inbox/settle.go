@@ -141,23 +141,47 @@ func (d *Deliverer) lookAt(ctx context.Context, folder string) (map[string]look,
 
 // Cancel gives up a set whose GO was never asked for: files of it that may be
 // on the server are removed, or, where that is not allowed, cancelled with a
-// TD. The set becomes Cancelled and its contents may be sent again under a new
-// name.
+// TD. The server may deal with a TD at any later time, so the set is given up
+// before it is put: nothing is ever sent under that name again. When the TD
+// then fails, the files stay on the server, without a GO.
 func (d *Deliverer) Cancel(ctx context.Context, s *Submission, reason string) error {
 	if !s.State.BeforeGO() {
 		return &StateError{Name: s.Set.String(), Now: s.State, To: Cancelled}
 	}
+	return d.giveUp(ctx, s, reason)
+}
+
+// Abandon gives up a set whose state is Unknown because a person knows that its
+// GO did not arrive. It does what Cancel does, so that nothing is left that
+// could still be processed.
+func (d *Deliverer) Abandon(ctx context.Context, s *Submission, reason string) error {
+	if s.State != Unknown {
+		return &StateError{Name: s.Set.String(), Now: s.State, To: Cancelled}
+	}
+	return d.giveUp(ctx, s, reason)
+}
+
+func (d *Deliverer) giveUp(ctx context.Context, s *Submission, reason string) error {
+	refused := false
 	if s.State != Prepared {
-		if err := d.clear(ctx, s); err != nil {
+		var err error
+		if refused, err = d.clear(ctx, s); err != nil {
 			return err
 		}
 	}
-	return d.move(ctx, s, Cancelled, reason)
+	if err := d.move(ctx, s, Cancelled, reason); err != nil || !refused {
+		return err
+	}
+	err := d.session.Put(ctx, path.Join(s.Set.Inbox(), s.Set.TD().String()), bytes.NewReader(nil), 0)
+	if err != nil {
+		return fmt.Errorf("%s is given up, and files of it stay on the server without a GO: %w", s.Set, err)
+	}
+	return nil
 }
 
-// clear takes the files of a set off the server.
-func (d *Deliverer) clear(ctx context.Context, s *Submission) error {
-	refused := false
+// clear takes the files of a set off the server, and reports whether that is
+// not allowed.
+func (d *Deliverer) clear(ctx context.Context, s *Submission) (refused bool, err error) {
 	for _, p := range s.Parts {
 		names := []naming.Name{s.Set.FI(p.Number)}
 		if p.SignSize > 0 {
@@ -170,12 +194,9 @@ func (d *Deliverer) clear(ctx context.Context, s *Submission) error {
 			case transport.ClassOf(err) == transport.Permanent:
 				refused = true
 			default:
-				return err
+				return refused, err
 			}
 		}
 	}
-	if !refused {
-		return nil
-	}
-	return d.session.Put(ctx, path.Join(s.Set.Inbox(), s.Set.TD().String()), bytes.NewReader(nil), 0)
+	return refused, nil
 }

@@ -11,7 +11,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/socbatch/socbatch/internal/declaration"
@@ -92,36 +94,73 @@ type FreezeOptions struct {
 // hashes and signs the copies, and looks into them. The result has no name
 // yet. After an error nothing is left in the spool.
 func (s *Spool) Freeze(ctx context.Context, files []string, o FreezeOptions) (set string, parts []Frozen, err error) {
-	if set, err = newSpoolName(); err != nil {
+	name, err := newSpoolName()
+	if err != nil {
 		return "", nil, err
 	}
 	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.Drop(set))
+		if err != nil { // set is empty by now
+			err = errors.Join(err, s.Drop(name))
 		}
 	}()
-	if err := s.disk.MkdirAll(s.Dir(set)); err != nil {
+	if err := s.disk.MkdirAll(s.Dir(name)); err != nil {
 		return "", nil, err
 	}
 	for i, f := range files {
-		p, err := s.freezeFile(ctx, set, i+1, f, o)
+		p, err := s.freezeFile(ctx, name, i+1, f, o)
 		if err != nil {
 			return "", nil, err
 		}
 		parts = append(parts, p)
 	}
-	return set, parts, nil
+	return name, parts, nil
 }
 
 // Drop removes the frozen copies of a set that never got into the ledger.
-func (s *Spool) Drop(set string) error { return os.RemoveAll(s.Dir(set)) }
+func (s *Spool) Drop(set string) error {
+	if set == "" { // this would be the frozen copies of all sets
+		return errors.New("drop a frozen copy: no name is given")
+	}
+	return s.disk.RemoveAll(s.Dir(set))
+}
+
+// Abandoned gives the frozen copies that are older than a time and for which
+// known, which is asked only when there are any so old, has no entry: a run
+// that was killed left them before they had a name.
+func (s *Spool) Abandoned(before time.Time, known func() (map[string]bool, error)) ([]string, error) {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	old := slices.DeleteFunc(entries, func(e os.DirEntry) bool {
+		stamp, _, ours := strings.Cut(e.Name(), "-")
+		t, err := time.Parse(spoolTime, stamp)
+		return !ours || err != nil || !t.Before(before)
+	})
+	if len(old) == 0 {
+		return nil, nil
+	}
+	keep, err := known()
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, e := range old {
+		if !keep[e.Name()] {
+			found = append(found, e.Name())
+		}
+	}
+	return found, nil
+}
+
+const spoolTime = "20060102T150405" // UTC
 
 func newSpoolName() (string, error) {
 	var b [6]byte
 	if _, err := rand.Read(b[:]); err != nil {
 		return "", err
 	}
-	return time.Now().UTC().Format("20060102T150405") + "-" + hex.EncodeToString(b[:]), nil
+	return time.Now().UTC().Format(spoolTime) + "-" + hex.EncodeToString(b[:]), nil
 }
 
 func (s *Spool) freezeFile(ctx context.Context, set string, part int, file string, o FreezeOptions) (Frozen, error) {

@@ -293,6 +293,11 @@ func (s *Submitter) prepare(ctx context.Context, o *Outcome) (d Draft, err error
 			return d, &SourceError{p.Source, fmt.Errorf("parts %d and %d have the same contents", before, p.Number)}
 		}
 		seen[p.Hash] = p.Number
+		// What is no declaration at all is said before its application is asked.
+		if d.Application == "" && !(s.SkipChecks || p.Info.OK()) {
+			_, err := s.check("", &parts[i])
+			return d, err
+		}
 		if d.Application == "" {
 			if d.Application, err = applicationOf(p); err != nil {
 				return d, err

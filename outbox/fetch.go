@@ -93,6 +93,8 @@ type Set struct {
 	// Err is what went wrong; the set is then still on the server, in whole or
 	// in part, and the next run takes it up again.
 	Err error
+
+	conflicts []Left
 }
 
 // Left is a file that was left on the server.
@@ -138,18 +140,14 @@ func (f *Fetcher) Fetch(ctx context.Context, env naming.Environment) (Report, er
 	dir := filepath.Join(f.opt.Archive, string(env), archiveDay(f.opt.Now()))
 	if len(groups) > 0 {
 		incoming := f.incoming(env)
-		if err := errors.Join(f.opt.Disk.MkdirAll(dir), f.opt.Disk.MkdirAll(incoming), sweep(incoming)); err != nil {
+		if err := errors.Join(f.opt.Disk.MkdirAll(dir), f.opt.Disk.MkdirAll(incoming), sweep(f.opt.Disk, incoming)); err != nil {
 			return report, err
 		}
 	}
 	results := make([]*Set, len(groups))
 	var wg sync.WaitGroup
 	for i, g := range groups {
-		select {
-		case f.sets <- struct{}{}:
-		case <-ctx.Done():
-		}
-		if ctx.Err() != nil {
+		if f.waitForRoom(ctx) != nil {
 			break
 		}
 		wg.Go(func() {
@@ -163,13 +161,21 @@ func (f *Fetcher) Fetch(ctx context.Context, env naming.Environment) (Report, er
 			continue
 		}
 		report.Sets = append(report.Sets, *s)
-		for _, r := range s.Replies {
-			if r.Conflict {
-				report.Left = append(report.Left, Left{Name: r.Name.String(), Reason: LeftConflict, Detail: "stored as " + r.File.Path})
-			}
-		}
+		report.Left = append(report.Left, s.conflicts...)
 	}
 	return report, ctx.Err()
+}
+
+func (f *Fetcher) waitForRoom(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case f.sets <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // archiveDay is the directory of a day, as YYYY-MM-DD in Brussels.
@@ -179,6 +185,7 @@ func archiveDay(t time.Time) string { return t.In(naming.Brussels()).Format(time
 type group struct {
 	key     string
 	goName  string
+	moreGOs []string // where each part has a GO of its own
 	replies []listed // FO and CO
 	signs   []listed // FS
 }
@@ -194,6 +201,7 @@ func (f *Fetcher) list(ctx context.Context, env naming.Environment) ([]*group, [
 	all := map[string]*group{}
 	var left []Left
 	n, over, unknowns := 0, 0, 0
+	seen := map[string]bool{}
 	err := f.session.List(ctx, env.Outbox(), func(e transport.Entry) error {
 		if n++; n > maxListed {
 			over++
@@ -218,7 +226,10 @@ func (f *Fetcher) list(ctx context.Context, env naming.Environment) ([]*group, [
 		case e.Type != transport.TypeFile:
 			leave("it is not a regular file")
 			return nil
+		case seen[e.Name]: // a folder that changes while it is read may give a name twice
+			return nil
 		}
+		seen[e.Name] = true
 		// Files of one set have one tail, and either all of them or none say
 		// how many parts there are.
 		key := name.SetKey() + fmt.Sprintf("/%d", name.Parts)
@@ -234,7 +245,12 @@ func (f *Fetcher) list(ctx context.Context, env naming.Environment) ([]*group, [
 		case naming.FS:
 			g.signs = append(g.signs, l)
 		case naming.GO:
-			g.goName = e.Name
+			if g.goName != "" {
+				g.moreGOs = append(g.moreGOs, max(g.goName, e.Name))
+				g.goName = min(g.goName, e.Name)
+			} else {
+				g.goName = e.Name
+			}
 		default:
 			leave("it is not a reply")
 		}
@@ -331,12 +347,17 @@ func (f *Fetcher) fetchSet(ctx context.Context, env naming.Environment, dir stri
 	if s.Err = f.enter(ctx, env, g, files, s); s.Err != nil {
 		return s
 	}
+	for _, x := range files {
+		if x.conflict {
+			s.conflicts = append(s.conflicts, Left{Name: x.name.String(), Reason: LeftConflict, Detail: "stored as " + x.Path, Time: x.time})
+		}
+	}
 	f.opt.Observe(*s)
 	if f.opt.Keep || g.goName == "" {
 		return s
 	}
 	// What is stored is deleted even when the person has had enough.
-	s.Err = f.remove(context.WithoutCancel(ctx), env, g, files, s)
+	s.Err = f.remove(context.WithoutCancel(ctx), env, g, files, nil, s)
 	return s
 }
 
@@ -382,8 +403,8 @@ func (f *Fetcher) storeFile(ctx context.Context, env naming.Environment, dir str
 	}
 	if f.opt.Keep {
 		for _, k := range known {
-			if k.File.Size == l.size {
-				return &file{listed: l, File: k.File, replyID: k.ReplyID}, nil
+			if k.File.Size == l.size && f.inArchive(k.File) {
+				return &file{listed: l, File: k.File, replyID: k.ReplyID, conflict: k.Conflict}, nil
 			}
 		}
 	}
@@ -412,18 +433,19 @@ func (f *Fetcher) download(ctx context.Context, env naming.Environment, dir stri
 	out := &file{listed: l, File: File{Name: name, Size: n}}
 	sum.Sum(out.Hash[:0])
 	for _, k := range known {
-		if k.File.Hash == out.Hash && k.File.Size == n && f.inArchive(k.File) {
-			out.File, out.replyID = k.File, k.ReplyID
+		if k.File.Hash != out.Hash {
+			continue
+		}
+		out.File, out.replyID, out.conflict = k.File, k.ReplyID, k.Conflict
+		target := filepath.Join(f.opt.Archive, filepath.FromSlash(k.File.Path))
+		if h, err := hashOf(target); err == nil && h == out.Hash {
 			return out, nil
 		}
-		if k.File.Hash == out.Hash { // the ledger has it, the archive lost it: store it where it was
-			out.File, out.replyID = k.File, k.ReplyID
-			target := filepath.Join(f.opt.Archive, filepath.FromSlash(k.File.Path))
-			if err := f.opt.Disk.MkdirAll(filepath.Dir(target)); err != nil {
-				return nil, err
-			}
-			return out, t.Commit(target)
+		// The ledger has it, the archive lost it: store it where it was.
+		if err := f.opt.Disk.MkdirAll(filepath.Dir(target)); err != nil {
+			return nil, err
 		}
+		return out, t.Commit(target)
 	}
 	stored := name
 	if len(known) > 0 {
@@ -452,29 +474,39 @@ func (f *Fetcher) inArchive(k File) bool {
 // overwritten, unless it holds the same bytes: a crash came between its
 // storing and its entry.
 func (f *Fetcher) freeFor(target string, want Hash) error {
-	in, err := os.Open(target)
+	h, err := hashOf(target)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	defer in.Close() //nolint:errcheck // only read
-	sum := sha256.New()
-	if _, err := io.Copy(sum, in); err != nil {
-		return err
-	}
-	if [32]byte(sum.Sum(nil)) != want {
+	if h != want {
 		return fmt.Errorf("%s is in the archive with other contents and is not in the ledger: move it away by hand", target)
 	}
 	return nil
 }
 
+func hashOf(path string) (h Hash, err error) {
+	in, err := os.Open(path)
+	if err != nil {
+		return h, err
+	}
+	defer in.Close() //nolint:errcheck // only read
+	sum := sha256.New()
+	_, err = io.Copy(sum, in)
+	sum.Sum(h[:0])
+	return h, err
+}
+
 // enter puts the replies of a set that the ledger does not have into it.
 func (f *Fetcher) enter(ctx context.Context, env naming.Environment, g *group, files []*file, s *Set) error {
-	signs := map[int]*File{}
+	signs, lateSigns := map[int]*File{}, map[int]*file{}
 	for _, x := range files[len(g.replies):] {
 		signs[x.name.Part] = &x.File
+		if x.replyID == 0 && !x.conflict {
+			lateSigns[x.name.Part] = x
+		}
 	}
 	var fresh []*Reply
 	var freshFiles []*file
@@ -487,6 +519,11 @@ func (f *Fetcher) enter(ctx context.Context, env naming.Environment, g *group, f
 		if x.replyID == 0 {
 			fresh = append(fresh, r)
 			freshFiles = append(freshFiles, x)
+		} else if fs := lateSigns[x.name.Part]; fs != nil {
+			if err := f.ledger.AddSignature(ctx, x.replyID, fs.File); err != nil {
+				return err
+			}
+			s.New = true
 		}
 	}
 	if len(fresh) == 0 {
@@ -503,12 +540,12 @@ func (f *Fetcher) enter(ctx context.Context, env naming.Environment, g *group, f
 }
 
 // remove deletes a stored set on the server, its GO last: what a crash leaves
-// can still be told from a set that was never fetched.
-func (f *Fetcher) remove(ctx context.Context, env naming.Environment, g *group, files []*file, s *Set) error {
-	for _, x := range files {
-		if x.conflict {
-			return nil
-		}
+// can still be told from a set that was never fetched. The ledger hears of it
+// before GO goes, so that a crash cannot keep it from hearing at all. gone are
+// replies of the set that an earlier run deleted.
+func (f *Fetcher) remove(ctx context.Context, env naming.Environment, g *group, files []*file, gone []int64, s *Set) error {
+	if len(s.conflicts) > 0 {
+		return nil
 	}
 	errs := make([]error, len(files))
 	var wg sync.WaitGroup
@@ -519,15 +556,21 @@ func (f *Fetcher) remove(ctx context.Context, env naming.Environment, g *group, 
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	if err := f.removeFile(ctx, env, g.goName); err != nil {
-		return err
-	}
-	s.Deleted = true
 	for _, x := range files[:len(g.replies)] {
-		if err := f.ledger.Deleted(ctx, x.replyID, f.opt.Now().UTC()); err != nil {
+		gone = append(gone, x.replyID)
+	}
+	slices.Sort(gone)
+	for _, id := range slices.Compact(gone) {
+		if err := f.ledger.Deleted(ctx, id, f.opt.Now().UTC()); err != nil {
 			return err
 		}
 	}
+	for _, name := range append(g.moreGOs, g.goName) {
+		if err := f.removeFile(ctx, env, name); err != nil {
+			return err
+		}
+	}
+	s.Deleted = true
 	return nil
 }
 
@@ -565,7 +608,7 @@ func (f *Fetcher) finishAlone(ctx context.Context, env naming.Environment, g *gr
 			return &IncompleteError{GO: g.goName, Err: why}
 		}
 	}
-	return f.remove(context.WithoutCancel(ctx), env, g, files, s)
+	return f.remove(context.WithoutCancel(ctx), env, g, files, rest, s)
 }
 
 // storedBefore gives the ids of the stored replies of a set when all of its
@@ -610,13 +653,13 @@ func (f *Fetcher) incoming(env naming.Environment) string {
 
 // sweep removes what a run that was killed left half-written. The caller holds
 // the lock of the folder, so nobody else is writing there.
-func sweep(dir string) error {
-	old, err := filepath.Glob(filepath.Join(dir, "*"))
+func sweep(disk *durable.Disk, dir string) error {
+	old, err := os.ReadDir(dir) // not a glob: the path may hold its characters
 	if err != nil {
 		return err
 	}
-	for _, f := range old {
-		if err := os.Remove(f); err != nil && !errors.Is(err, os.ErrNotExist) {
+	for _, e := range old {
+		if err := disk.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
 			return err
 		}
 	}

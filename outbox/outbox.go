@@ -56,8 +56,9 @@ type Reply struct {
 
 // Stored is what the ledger knows of a stored file of a given name.
 type Stored struct {
-	ReplyID int64
-	File    File
+	ReplyID  int64
+	File     File
+	Conflict bool // as in Reply
 }
 
 // Ledger remembers what was fetched. StoreReplies returns only when the entry
@@ -69,6 +70,9 @@ type Ledger interface {
 	// StoreReplies enters the replies of one set, all or none, and sets their
 	// ids.
 	StoreReplies(ctx context.Context, replies []*Reply) error
+	// AddSignature enters an FS that came after its reply was stored. It
+	// changes nothing when the reply has one.
+	AddSignature(ctx context.Context, replyID int64, fs File) error
 	// Deleted records that a reply is gone from the server.
 	Deleted(ctx context.Context, replyID int64, at time.Time) error
 }

@@ -68,6 +68,7 @@ func exitCode(err error) int {
 		held    *lock.HeldError
 		already *inbox.AlreadyError
 		unknown *inbox.UnknownError
+		still   unsettledError
 		cred    credentialError
 	)
 	switch {
@@ -79,7 +80,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &held), ledger.TroubleOf(err) == ledger.Busy:
 		return exitLocked
-	case errors.As(err, &unknown):
+	case errors.As(err, &unknown), errors.As(err, &still):
 		return exitUnknown
 	case errors.As(err, &already):
 		return exitAlready

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"strings"
 	"syscall"
@@ -43,6 +44,7 @@ func explain(err error) explanation {
 		used     *inbox.NameUsedError
 		state    *inbox.StateError
 		unknown  *inbox.UnknownError
+		still    unsettledError
 		faults   *inbox.FaultsError
 		app      *inbox.ApplicationError
 		source   *inbox.SourceError
@@ -62,8 +64,16 @@ func explain(err error) explanation {
 		x.Message = held.Error() + "; nothing was done"
 		hint("wait until it is ready, or let this command wait with --lock-wait 5m")
 	case errors.As(err, &unknown):
-		x.Message = fmt.Sprintf("%s: the GO left and no answer came back (%s); whether it is processed is not known, and it was not sent again", unknown.Set, rootCause(unknown.Err))
+		x.Message = fmt.Sprintf("%s: the GO was asked for and the server did not confirm it (%s); whether it is processed is not known, and it was not sent again", unknown.Set, rootCause(unknown.Err))
 		hint("find out with: socbatch resume --env %s", unknown.Set.Environment)
+	case errors.As(err, &still):
+		x.Message = fmt.Sprintf("%s: what became of it could not be found out (%s); nothing was sent", still.set, rootCause(still.err))
+		if transport.ClassOf(still.err) == transport.Permanent {
+			hint("ask the office whether it arrived, then say so: socbatch mark-sent %s --reason \"…\"", still.set)
+			hint("or, if it did not arrive: socbatch resubmit %s --reason \"…\"", still.set)
+		} else {
+			hint("try again later: socbatch resume --env %s", still.set.Environment)
+		}
 	case errors.As(err, &already):
 		x.Message = alreadyMessage(already)
 		if already.Existing.State.Unfinished() {
@@ -110,6 +120,12 @@ func explain(err error) explanation {
 		if sshFile.Hint != "" {
 			hint("%s", sshFile.Hint)
 		}
+	case errors.Is(err, sshkey.ErrWrongPassphrase):
+		hint("check the passphrase, or the file that holds it")
+	case errors.Is(err, sshkey.ErrWeakKey):
+		hint("make a new key of 4096 bits and register its public half on the portal: ssh-keygen -t rsa -b 4096")
+	case errors.Is(err, sshkey.ErrNoAgent):
+		hint("start an ssh-agent and add the key with ssh-add, or name the key file with key = \"…\" under [endpoint]")
 	case errors.Is(err, secret.ErrNoTerminal):
 		hint("put it into a file that only you can read, and name that file in the configuration")
 	case errors.Is(err, ledger.ErrNoSubmission):
@@ -140,7 +156,14 @@ func transportHints(x *explanation, err error) {
 	case transport.Temporary:
 		hint("run the same command again later: it goes on where it stopped, and sends nothing twice")
 	case transport.Permanent:
+		var dns *net.DNSError
 		switch {
+		case errors.As(err, &dns):
+			hint("check endpoint.host, and that this machine can look up names")
+		case errors.Is(err, transport.ErrAlgorithm):
+			hint("the server and socbatch have no algorithm in common: see docs/connection.md")
+		case errors.Is(err, transport.ErrSize):
+			hint("run the same command again; if it happens again, the server stores or delivers something else than it was given: call the office")
 		case errors.Is(err, transport.ErrPermission):
 			hint("the server does not allow this to your account: ask the office which rights it has")
 		case errors.Is(err, transport.ErrNoSpace):
@@ -174,6 +197,8 @@ func hostKeyHints(x *explanation, e *hostkey.Error) {
 	switch {
 	case errors.Is(e, hostkey.ErrUnknown):
 		hint("compare the fingerprint with the one that the office gives you by telephone; if it is the same, accept it once: socbatch hostkey accept %s", e.Fingerprint)
+	case errors.Is(e, hostkey.ErrRevoked):
+		hint("this key was declared stolen or lost: do not connect; ask the office for its new key")
 	case errors.Is(e, hostkey.ErrChanged):
 		hint("somebody may be listening in: do not go on before the office has confirmed the new fingerprint")
 		hint("if it has: socbatch hostkey accept %s", e.Fingerprint)

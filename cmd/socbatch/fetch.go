@@ -121,7 +121,7 @@ func runFetch(ctx context.Context, a *app, o fetchOptions) (err error) {
 			missing = codedError{fmt.Errorf("no final answer yet to %s sent from here", plural(open, "declaration")), exitNoAnswer}
 		}
 	} else if _, err := look(ctx); err != nil {
-		return errors.Join(err, fetchResult(a, all, err))
+		return fetchResult(a, all, err)
 	}
 	return fetchResult(a, all, missing)
 }
@@ -245,6 +245,10 @@ func printFetched(a *app, c config.Config, f fetched) {
 	}
 	for _, r := range f.read {
 		a.ui.result("%s  %s  %s", a.ui.mark("stored", "stored"), r.Reply.Name, replyWords(r))
+		if strings.HasPrefix(r.Reply.Signature, answers.SignatureInvalid) {
+			a.ui.warn("%s: its signature is %s; do not rely on what it says", r.Reply.Name, printable(r.Reply.Signature))
+			a.ui.hint("check replies.trusted_roots in the configuration, and ask the office when they are right")
+		}
 		if r.Reply.Problem != "" {
 			a.ui.warn("%s cannot be read (%s); it is kept as it came: %s", r.Reply.Name, r.Reply.Problem, r.Reply.Path)
 		}

@@ -47,12 +47,14 @@ func runAcceptHostKey(ctx context.Context, a *app, fingerprint string) error {
 	}
 	session, err := a.dial(ctx, c, endpoint)
 	if err == nil {
-		same := session.Info().HostKey == fingerprint
+		info := session.Info()
+		same := info.HostKey == fingerprint
 		_ = session.Close()
 		if !same {
 			return usagef("the server has another key, which is accepted already; nothing was changed")
 		}
 		a.ui.say("this key is accepted already")
+		a.ui.object(map[string]any{"host": endpoint.Address(), "key_type": info.HostKeyType, "fingerprint": info.HostKey})
 		return nil
 	}
 	var seen *hostkey.Error

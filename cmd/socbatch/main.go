@@ -21,9 +21,16 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}, os.Getenv))
 }
 
+// instrument, where a build sets it, gets the app before the command runs: see
+// crashpoints.go.
+var instrument func(*app)
+
 // run is the whole program; it returns the exit code.
 func run(ctx context.Context, args []string, s streams, getenv func(string) string) int {
 	a := &app{ui: newUI(s, getenv), getenv: getenv, now: time.Now}
+	if instrument != nil {
+		instrument(a)
+	}
 	root := newRootCmd(a)
 	root.SetArgs(args)
 	root.SetIn(s.in)

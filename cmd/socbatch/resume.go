@@ -15,6 +15,7 @@ import (
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
 	"github.com/socbatch/socbatch/naming"
+	"github.com/socbatch/socbatch/transport"
 	"github.com/socbatch/socbatch/transport/sftp"
 )
 
@@ -125,6 +126,9 @@ func runResume(ctx context.Context, a *app, o resumeOptions) (err error) {
 	codes := []int{}
 	list := []*jsonSubmission{}
 	report := func(s *inbox.Submission, err error) {
+		if now, lerr := w.ledger.Submission(context.WithoutCancel(ctx), s.ID); lerr == nil {
+			*s = now // with its times and its note
+		}
 		codes = append(codes, exitCode(err))
 		list = append(list, submissionJSON(*s))
 		if err != nil {
@@ -132,6 +136,9 @@ func runResume(ctx context.Context, a *app, o resumeOptions) (err error) {
 				first = err
 			}
 			a.ui.problem(s.Set.String(), err)
+			for _, h := range explain(err).Hints {
+				a.ui.hint("%s", h)
+			}
 			return
 		}
 		a.ui.result("%s  %s", a.ui.mark(string(s.State), string(s.State)), s.Set)
@@ -149,12 +156,9 @@ func runResume(ctx context.Context, a *app, o resumeOptions) (err error) {
 		for _, s := range unknown {
 			var err error
 			if s.State == inbox.Unknown {
-				err = &inbox.UnknownError{Set: s.Set, Err: serr}
+				err = unsettledError{s.Set, serr}
 			}
 			report(s, err)
-		}
-		if first != nil && serr != nil {
-			a.ui.hint("where the folder cannot be listed, ask the office, then say what happened: socbatch mark-sent NAME --reason \"…\", or socbatch resubmit NAME --reason \"…\"")
 		}
 	}
 	out := map[string]any{"submissions": list}
@@ -167,6 +171,17 @@ func runResume(ctx context.Context, a *app, o resumeOptions) (err error) {
 	a.ui.object(out)
 	return err
 }
+
+// unsettledError is a set whose outcome could not be found out now.
+type unsettledError struct {
+	set naming.Set
+	err error
+}
+
+func (u unsettledError) Error() string {
+	return fmt.Sprintf("%s: what became of it could not be found out: %v", u.set, u.err)
+}
+func (u unsettledError) Unwrap() error { return u.err }
 
 type handOptions struct {
 	name     string
@@ -275,33 +290,59 @@ func runResubmit(ctx context.Context, a *app, o handOptions) error {
 	if strings.TrimSpace(o.reason) == "" {
 		return usagef("say how you know that it did not arrive, for the ledger: --reason \"…\"")
 	}
-	w, s, err := a.byHand(ctx, o, "socbatch resubmit", func(inbox.Submission) bool { return false })
+	w, s, err := a.byHand(ctx, o, "socbatch resubmit", func(s inbox.Submission) bool { return s.State == inbox.Unknown })
 	if err != nil {
 		return err
 	}
+	again := againUnderNewName(a, w.config, s, o)
+	gone, err := giveUp(ctx, a, w, &s, again, o)
+	if err = errors.Join(err, w.close()); err != nil || !gone {
+		return err
+	}
+	return send(ctx, a, again)
+}
+
+// againUnderNewName is the submission of the frozen copies of a set.
+func againUnderNewName(a *app, c config.Config, s inbox.Submission, o handOptions) *submission {
 	again := &submission{
-		config: w.config, env: s.Set.Environment,
+		config: c, env: s.Set.Environment,
 		options: submitOptions{application: s.Set.Application, sign: s.Signed(), resubmit: true, reason: o.reason, lockWait: o.lockWait, skipChecks: true},
 	}
 	again.config.Sender = s.Set.Sender
 	job := inbox.Job{}
-	spool := inbox.NewSpool(filepath.Join(w.config.StateDir, "spool"), &a.disk)
+	spool := inbox.NewSpool(filepath.Join(c.StateDir, "spool"), &a.disk)
 	for _, p := range s.Parts {
 		job.Files = append(job.Files, spool.FI(s.Spool, p.Number))
 		job.Sources = append(job.Sources, p.Source)
 	}
 	again.jobs = []inbox.Job{job}
-	err = again.loadIdentity(a)
-	if err == nil && s.State != inbox.Unknown {
-		err = &inbox.StateError{Name: s.Set.String(), Now: s.State, To: inbox.Cancelled}
+	return again
+}
+
+// giveUp looks once more what became of the set. It reports false when that
+// could be found out; only else the word of the person counts.
+func giveUp(ctx context.Context, a *app, w *workplace, s *inbox.Submission, again *submission, o handOptions) (bool, error) {
+	if err := again.loadIdentity(a); err != nil {
+		return false, err
 	}
-	if err == nil {
-		err = w.ledger.Move(ctx, s.ID, inbox.Cancelled, "a person says that it did not arrive: "+o.reason)
+	if s.State != inbox.Unknown {
+		return false, &inbox.StateError{Name: s.Set.String(), Now: s.State, To: inbox.Cancelled}
 	}
-	if err = errors.Join(err, w.close()); err != nil {
-		return err
+	err := w.deliverer.Settle(ctx, []*inbox.Submission{s})
+	if s.State != inbox.Unknown {
+		a.ui.result("%s  %s  (found out by looking; nothing was sent under a new name)", a.ui.mark(string(s.State), string(s.State)), s.Set)
+		a.ui.object(map[string]any{"submission": submissionJSON(*s)})
+		return false, err
 	}
-	return send(ctx, a, again)
+	if err != nil && transport.ClassOf(err) != transport.Permanent {
+		return false, err
+	}
+	err = w.deliverer.Abandon(ctx, s, "a person says that it did not arrive: "+o.reason)
+	if err != nil && s.State == inbox.Cancelled {
+		a.ui.warn("%s", explain(err).Message)
+		err = nil
+	}
+	return true, err
 }
 
 func newMarkSentCmd(a *app, run func(context.Context, *app, handOptions) error) *cobra.Command {
@@ -339,7 +380,9 @@ func runMarkSent(ctx context.Context, a *app, o handOptions) (err error) {
 	if err := w.ledger.Move(ctx, s.ID, inbox.Sent, "a person says so: "+o.reason); err != nil {
 		return err
 	}
-	s.State, s.Note = inbox.Sent, fmt.Sprintf("a person says so: %s", o.reason)
+	if s, err = w.ledger.Submission(ctx, s.ID); err != nil {
+		return err
+	}
 	a.ui.result("sent  %s", s.Set)
 	a.ui.object(map[string]any{"submission": submissionJSON(s)})
 	return nil

@@ -25,6 +25,7 @@ type app struct {
 	verbose    bool
 	log        *slog.Logger
 	disk       durable.Disk
+	ledgerStep func(string) // see ledger.OnStep; nil but in tests
 }
 
 // settings are the flags that stand above the environment and the file.
@@ -183,5 +184,9 @@ func (a *app) needSender() (config.Config, error) {
 }
 
 func (a *app) openLedger(ctx context.Context, c config.Config) (*ledger.Ledger, error) {
-	return ledger.Open(ctx, filepath.Join(c.StateDir, "ledger.db"), a.now)
+	l, err := ledger.Open(ctx, filepath.Join(c.StateDir, "ledger.db"), a.now)
+	if err == nil && a.ledgerStep != nil {
+		l.OnStep(a.ledgerStep)
+	}
+	return l, err
 }

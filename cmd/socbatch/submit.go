@@ -329,10 +329,16 @@ func send(ctx context.Context, a *app, s *submission) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, o := range outcomes {
-		printWarnings(a, o)
-		printOutcome(a, o)
+	for i := range outcomes {
+		if sub := &outcomes[i].Submission; sub.ID != 0 { // with its times and its note
+			if now, err := l.Submission(context.WithoutCancel(ctx), sub.ID); err == nil {
+				*sub = now
+			}
+		}
+		printWarnings(a, outcomes[i])
+		printOutcome(a, outcomes[i])
 	}
+	tidy(ctx, a, l, spool)
 	var answers []inbox.Submission
 	if s.options.wait > 0 && ctx.Err() == nil {
 		if answers, err = s.await(ctx, a, l, outcomes, session, endpoint); err != nil {
@@ -340,6 +346,18 @@ func send(ctx context.Context, a *app, s *submission) (err error) {
 		}
 	}
 	return finish(a, s, outcomes, answers, false)
+}
+
+// tidy removes the frozen copies that runs which were killed left before they
+// had a name. A day is longer than any run takes from the one to the other.
+func tidy(ctx context.Context, a *app, l *ledger.Ledger, spool *inbox.Spool) {
+	left, err := spool.Abandoned(a.now().Add(-24*time.Hour), func() (map[string]bool, error) { return l.Spools(ctx) })
+	for _, name := range left {
+		err = errors.Join(err, spool.Drop(name))
+	}
+	if len(left) > 0 || err != nil {
+		a.log.Debug("frozen copies without a name are removed", "copies", len(left), "error", err)
+	}
 }
 
 // checkClock refuses to send with a clock that is behind what was recorded
@@ -385,11 +403,20 @@ func settleLeft(ctx context.Context, a *app, l *ledger.Ledger, d *inbox.Delivere
 }
 
 func jobName(j inbox.Job) string {
-	names := make([]string, len(j.Files))
-	for i, f := range j.Files {
+	files := jobFiles(j)
+	names := make([]string, len(files))
+	for i, f := range files {
 		names[i] = printable(filepath.Base(f))
 	}
 	return strings.Join(names, " + ")
+}
+
+// jobFiles are the files as the person knows them.
+func jobFiles(j inbox.Job) []string {
+	if len(j.Sources) > 0 {
+		return j.Sources
+	}
+	return j.Files
 }
 
 func printWarnings(a *app, o inbox.Outcome) {
@@ -440,7 +467,7 @@ func finish(a *app, s *submission, outcomes []inbox.Outcome, answers []inbox.Sub
 	var codes []int
 	var first error
 	for _, o := range outcomes {
-		it := item{Files: o.Job.Files, Resumed: o.Resumed, Warnings: o.Warnings}
+		it := item{Files: jobFiles(o.Job), Resumed: o.Resumed, Warnings: o.Warnings}
 		sub := o.Submission
 		if x, ok := latest[sub.ID]; ok {
 			sub = x

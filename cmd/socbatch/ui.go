@@ -88,7 +88,8 @@ func (u *ui) warn(format string, args ...any) {
 
 // hint says what to do next.
 func (u *ui) hint(format string, args ...any) {
-	_, _ = fmt.Fprintf(u.err, "  "+u.paint(u.colour, cyan, "→")+" "+format+"\n", args...)
+	text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "\n    ")
+	_, _ = fmt.Fprintf(u.err, "  %s %s\n", u.paint(u.colour, cyan, "→"), text)
 }
 
 // problem reports what went wrong with one thing among several.

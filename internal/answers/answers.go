@@ -8,6 +8,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -120,6 +122,11 @@ func (r *Reader) read(ctx context.Context, u ledger.Reply) (Result, error) {
 	}
 	if err != nil {
 		res.Reply.Problem = err.Error()
+		var disk *fs.PathError
+		if errors.As(err, &disk) {
+			// The archive may be back the next time: the reply stays unread.
+			return res, nil
+		}
 	}
 	res.Kind = summary.Kind
 	res.Reply.Root, res.Reply.Forms = summary.Root, summary.Forms
@@ -137,9 +144,19 @@ func (r *Reader) forms(u ledger.Reply, each reply.Handler) (reply.Summary, error
 		return reply.Summary{}, err
 	}
 	defer f.Close() //nolint:errcheck // only read
-	content, _, err := reply.Open(u.Name, f, u.Size)
+	content, info, err := reply.Open(u.Name, f, u.Size)
 	if err != nil {
 		return reply.Summary{}, err
+	}
+	if info.Container != reply.Plain {
+		// Whether it is whole shows at its end, and until then nothing counts.
+		_, err := io.Copy(io.Discard, content)
+		if err = errors.Join(err, content.Close()); err != nil {
+			return reply.Summary{}, err
+		}
+		if content, _, err = reply.Open(u.Name, f, u.Size); err != nil {
+			return reply.Summary{}, err
+		}
 	}
 	defer content.Close() //nolint:errcheck // only read
 	return reply.Read(content, each)
@@ -173,11 +190,11 @@ func (r *Reader) verify(u ledger.Reply) (string, error) {
 	if info.Size() > sign.MaxSignatureSize {
 		return "", errors.New("the signature file is too large")
 	}
-	fs, err := os.ReadFile(r.path(u.FSPath))
+	text, err := os.ReadFile(r.path(u.FSPath))
 	if err != nil {
 		return "", err
 	}
-	sig, err := sign.Verify(f, fs, sign.VerifyOptions{Roots: r.Roots, Now: r.Now()})
+	sig, err := sign.Verify(f, text, sign.VerifyOptions{Roots: r.Roots, Now: r.Now()})
 	if err != nil {
 		return "", err
 	}

@@ -271,15 +271,19 @@ func resolve(p, dir string) string {
 	if p == "" {
 		return ""
 	}
+	if p = expandHome(p); filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(dir, p)
+}
+
+func expandHome(p string) string {
 	if rest, ok := strings.CutPrefix(p, "~/"); ok {
 		if home, err := os.UserHomeDir(); err == nil {
 			return filepath.Join(home, rest)
 		}
 	}
-	if filepath.IsAbs(p) {
-		return p
-	}
-	return filepath.Join(dir, p)
+	return p
 }
 
 // Variable is an environment variable that sets something.
@@ -308,7 +312,12 @@ func Variables() []Variable {
 		text("SOCBATCH_KEY_PASSPHRASE_FILE", "endpoint.key_passphrase_file", func(c *Config) *string { return &c.Endpoint.KeyPassphraseFile }),
 		text("SOCBATCH_KEY_PASSPHRASE", "the passphrase of the SSH key itself", func(c *Config) *string { return &c.Endpoint.KeyPassphrase }),
 		{"SOCBATCH_HOST_KEYS", "endpoint.host_keys, separated by commas", func(c *Config, v string) error {
-			c.Endpoint.HostKeys = strings.Split(v, ",")
+			c.Endpoint.HostKeys = nil
+			for _, k := range strings.Split(v, ",") {
+				if k = strings.TrimSpace(k); k != "" {
+					c.Endpoint.HostKeys = append(c.Endpoint.HostKeys, k)
+				}
+			}
 			return nil
 		}},
 		text("SOCBATCH_P12", "identity.p12", func(c *Config) *string { return &c.Identity.P12 }),
@@ -325,6 +334,9 @@ func (c *Config) environment(getenv func(string) string) error {
 				return &Error{Key: v.Name, Problem: "has no usable value"}
 			}
 		}
+	}
+	for _, p := range c.paths() {
+		*p = expandHome(*p)
 	}
 	return nil
 }

@@ -49,10 +49,17 @@ func (d *Disk) MkdirAll(dir string) error {
 			return err
 		}
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+	err := os.Mkdir(dir, 0o700)
+	if err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	return d.SyncDir(parent)
+	if serr := d.SyncDir(parent); serr != nil {
+		if err == nil { // so that the next call does not take it for safe
+			serr = errors.Join(serr, os.Remove(dir))
+		}
+		return serr
+	}
+	return nil
 }
 
 // Temp is a file that is being written and has no final name yet.
@@ -161,6 +168,15 @@ func (d *Disk) Remove(path string) error {
 		return err
 	}
 	return d.SyncDir(filepath.Dir(path))
+}
+
+// RemoveAll deletes a directory with everything in it, which need not be
+// there. It flushes nothing: what a power cut brings back is removed again.
+func (d *Disk) RemoveAll(path string) error {
+	if err := d.step("remove", path); err != nil {
+		return err
+	}
+	return os.RemoveAll(path)
 }
 
 // dirSync lets the goroutines that wait for the same directory share one

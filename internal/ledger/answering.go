@@ -107,7 +107,11 @@ func (l *Ledger) addAnswer(tx *sql.Tx, r Reply, a *Answer) error {
 		}
 	}
 	if a.SubmissionID != 0 && a.Kind == KindReceipt && ticket != "" {
-		if _, err := tx.Exec(`UPDATE submission SET ticket = $1 WHERE id = $2 AND ticket = ''`, ticket, a.SubmissionID); err != nil {
+		// The ticket of a positive receipt is the one that notifications name.
+		positive := a.Outcome == OutcomeAccepted || a.Outcome == OutcomeRemarks
+		if _, err := tx.Exec(`UPDATE submission SET ticket = $1 WHERE id = $2 AND (ticket = '' OR ($3 AND NOT EXISTS (
+			SELECT 1 FROM answer WHERE submission_id = $2 AND kind = 'receipt' AND outcome IN ('accepted', 'accepted-with-remarks') AND ticket = submission.ticket)))`,
+			ticket, a.SubmissionID, positive); err != nil {
 			return err
 		}
 	}
@@ -167,44 +171,45 @@ func column[T any](tx *sql.Tx, query string, args ...any) ([]T, error) {
 	return out, rows.Err()
 }
 
-// errNameUsed is what the server answers to a second GO of one name. After a
-// positive answer it says nothing about the first.
+// errNameUsed is what the server answers to a second GO of one name. It says
+// nothing about the first.
 const errNameUsed = "ACRF-133"
 
 // judge brings the state of a set to what its answers say, whatever the order
 // in which they came.
 func (l *Ledger) judge(tx *sql.Tx, id int64) error {
 	var from inbox.State
-	var forms int
-	if err := tx.QueryRow(`SELECT state, forms FROM submission WHERE id = $1`, id).Scan(&from, &forms); err != nil {
+	if err := tx.QueryRow(`SELECT state FROM submission WHERE id = $1`, id).Scan(&from); err != nil {
 		return err
 	}
-	v, err := verdict(tx, id, forms)
+	v, err := verdict(tx, id)
 	if err != nil || v.state == "" {
 		return err
+	}
+	if from != v.state && !from.CanBecome(v.state) {
+		return nil
 	}
 	if v.state == inbox.Refused {
 		why, err := refusals(tx, id)
 		if err != nil {
 			return err
 		}
-		v.note = strings.TrimPrefix(v.note+": "+why, ": ")
-	}
-	// Only a set of which nothing was accepted may go again without a
-	// person's word.
-	if v.state == inbox.Refused && v.accepted == 0 {
-		if err := release(tx, id); err != nil {
-			return err
-		}
+		v.note = strings.Trim(v.note+": "+why, ": ")
 	}
 	if from == v.state {
-		_, err := tx.Exec(`UPDATE submission SET note = $1 WHERE id = $2`, v.note, id)
+		_, err = tx.Exec(`UPDATE submission SET note = $1 WHERE id = $2`, v.note, id)
+	} else {
+		err = move(tx, id, v.state, v.note, l.stamp())
+	}
+	if err != nil {
 		return err
 	}
-	if !from.CanBecome(v.state) {
-		return nil
+	// Only a set of which nothing was or can still be accepted may go again
+	// without a person's word.
+	if v.nothing {
+		return release(tx, id)
 	}
-	return move(tx, id, v.state, v.note, l.stamp())
+	return claim(tx, id)
 }
 
 // refusals names the error ids of what was refused, each once.
@@ -219,72 +224,139 @@ func refusals(tx *sql.Tx, id int64) (string, error) {
 }
 
 type verdictOf struct {
-	state    inbox.State
-	note     string
-	accepted int // forms that were accepted
+	state   inbox.State // empty: the answers say nothing
+	note    string
+	nothing bool // nothing of the set was accepted, nor will be
 }
 
-func verdict(tx *sql.Tx, id int64, forms int) (verdictOf, error) {
-	rows, err := tx.Query(`SELECT a.id, a.kind, a.outcome, a.part, a.form,
-			(SELECT COUNT(*) FROM anomaly x WHERE x.answer_id = a.id AND x.error_id <> '`+errNameUsed+`'),
-			(SELECT COUNT(*) FROM anomaly x WHERE x.answer_id = a.id)
-		FROM answer a WHERE a.submission_id = $1 ORDER BY a.id`, id)
+// rank orders the outcomes of one form: of several the highest holds, whichever
+// came first.
+var rank = map[string]int{
+	OutcomeUnknown: 1, OutcomeToValidate: 2, OutcomeAccepted: 3, OutcomeRemarks: 4, OutcomeRefused: 5,
+}
+
+// said is what all answers to a set say together.
+type said struct {
+	forms, parts int  // of the set
+	resent       bool // its GO was sent a second time
+
+	received     bool            // a positive receipt
+	onlyUsed     bool            // a receipt that says only that the name was used
+	refusedParts map[int64]bool  // negative receipts by part; 0: the whole set
+	byForm       map[form]string // the outcome of every form
+	count        map[string]int  // of byForm
+	accepted     bool            // a form was accepted, whatever was said of it besides
+}
+
+// form is a form of a set. Where the answer does not tell which, it counts for
+// itself: number is then negative.
+type form struct{ part, number int64 }
+
+func verdict(tx *sql.Tx, id int64) (verdictOf, error) {
+	a, err := allSaid(tx, id)
 	if err != nil {
 		return verdictOf{}, err
 	}
-	defer rows.Close() //nolint:errcheck // Err is looked at
-	received, onlyUsed, refusedReceipt := false, false, false
-	byForm := map[[2]int64]string{} // latest outcome per form
-	for rows.Next() {
-		var answer, part, form int64
-		var kind, outcome string
-		var others, all int
-		if err := rows.Scan(&answer, &kind, &outcome, &part, &form, &others, &all); err != nil {
-			return verdictOf{}, err
-		}
-		switch {
-		case kind == KindNotification:
-			key := [2]int64{part, form}
-			if form == 0 {
-				key = [2]int64{0, -answer} // not identified: counts for itself
-			}
-			byForm[key] = outcome
-		case outcome == OutcomeRefused && others == 0 && all > 0:
-			onlyUsed = true
-		case outcome == OutcomeRefused:
-			refusedReceipt = true
-		default:
-			received = true
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return verdictOf{}, err
-	}
-	count := map[string]int{}
-	for _, o := range byForm {
-		count[o]++
-	}
-	v := verdictOf{accepted: count[OutcomeAccepted] + count[OutcomeRemarks] + count[OutcomeToValidate]}
+	v := verdictOf{nothing: a.nothing()}
+	total := max(a.forms, len(a.byForm), 1)
+	open := total - len(a.byForm) + a.count[OutcomeToValidate] + a.count[OutcomeUnknown]
 	switch {
-	case refusedReceipt:
+	case len(a.refusedParts) > 0:
 		v.state = inbox.Refused
-	case onlyUsed && !received && len(byForm) == 0:
+	case a.onlyUsed && !a.received && len(a.byForm) == 0:
 		v.state = inbox.Refused
-	case count[OutcomeRefused] > 0:
-		v.state, v.note = inbox.Refused, fmt.Sprintf("%d of %d forms refused", count[OutcomeRefused], max(forms, len(byForm)))
-	case len(byForm) >= max(forms, 1) && count[OutcomeToValidate]+count[OutcomeUnknown] == 0 && count[OutcomeRemarks] > 0:
+	case a.count[OutcomeRefused] > 0:
+		v.state, v.note = inbox.Refused, fmt.Sprintf("%d of %d forms refused", a.count[OutcomeRefused], total)
+	case open == 0 && a.count[OutcomeRemarks] > 0:
 		v.state = inbox.AcceptedWithRemarks
-	case len(byForm) >= max(forms, 1) && count[OutcomeToValidate]+count[OutcomeUnknown] == 0:
+	case open == 0:
 		v.state = inbox.Accepted
-	case received || len(byForm) > 0:
+	case a.received || len(a.byForm) > 0:
 		v.state = inbox.Received
-		if n := count[OutcomeToValidate]; n > 0 {
-			v.note = fmt.Sprintf("%d of %d forms to validate", n, max(forms, len(byForm)))
-		} else if len(byForm) > 0 {
-			v.note = fmt.Sprintf("%d of %d forms answered", len(byForm), forms)
+		if n := a.count[OutcomeToValidate]; n > 0 {
+			v.note = fmt.Sprintf("%d of %d forms to validate", n, total)
+		} else if len(a.byForm) > 0 {
+			v.note = fmt.Sprintf("%d of %d forms answered", len(a.byForm), total)
 		}
 	}
 	return v, nil
+}
+
+func (a *said) nothing() bool {
+	if a.accepted || a.count[OutcomeToValidate]+a.count[OutcomeUnknown] > 0 {
+		return false
+	}
+	refused := 0
+	for f, o := range a.byForm {
+		if o == OutcomeRefused && (f.number > 0 || a.forms <= 1) {
+			refused++
+		}
+	}
+	switch {
+	case refused > 0 && refused >= a.forms:
+		return true
+	case a.received:
+		return false
+	}
+	return a.refusedParts[0] || len(a.refusedParts) >= a.parts || a.onlyUsed
+}
+
+func allSaid(tx *sql.Tx, id int64) (*said, error) {
+	a := &said{refusedParts: map[int64]bool{}, byForm: map[form]string{}, count: map[string]int{}}
+	if err := tx.QueryRow(`SELECT forms, parts FROM submission WHERE id = $1`, id).Scan(&a.forms, &a.parts); err != nil {
+		return nil, err
+	}
+	var again int
+	if err := tx.QueryRow(`SELECT COUNT(*) FROM event e JOIN event later ON later.submission_id = e.submission_id AND later.id > e.id
+		WHERE e.submission_id = $1 AND e.state = 'unknown' AND later.state = 'uploaded'`, id).Scan(&again); err != nil {
+		return nil, err
+	}
+	a.resent = again > 0
+	rows, err := tx.Query(`SELECT a.id, a.kind, a.outcome, a.part, a.form,
+			(SELECT COUNT(*) FROM anomaly x WHERE x.answer_id = a.id AND x.error_id = '`+errNameUsed+`'),
+			(SELECT COUNT(*) FROM anomaly x WHERE x.answer_id = a.id)
+		FROM answer a WHERE a.submission_id = $1 ORDER BY a.id`, id)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close() //nolint:errcheck // Err is looked at
+	for rows.Next() {
+		var answer int64
+		var f form
+		var kind, outcome string
+		var used, all int
+		if err := rows.Scan(&answer, &kind, &outcome, &f.part, &f.number, &used, &all); err != nil {
+			return nil, err
+		}
+		if kind == KindReceipt {
+			a.receipt(outcome, f.part, used, all)
+			continue
+		}
+		if f.number == 0 {
+			f = form{0, -answer}
+		}
+		if rank[outcome] > rank[a.byForm[f]] {
+			a.byForm[f] = outcome
+		}
+		a.accepted = a.accepted || outcome == OutcomeAccepted || outcome == OutcomeRemarks
+	}
+	for _, o := range a.byForm {
+		a.count[o]++
+	}
+	return a, rows.Err()
+}
+
+func (a *said) receipt(outcome string, part int64, used, all int) {
+	switch {
+	case outcome == OutcomeUnknown:
+	case outcome != OutcomeRefused:
+		a.received = true
+	case used > 0 && a.resent: // about the second GO: the first had arrived
+	case used > 0 && used == all:
+		a.onlyUsed = true
+	default:
+		a.refusedParts[part] = true
+	}
 }
 
 // match ties an answer to a set: by file name, else by ticket, else by own
@@ -312,6 +384,7 @@ func match(tx *sql.Tx, env naming.Environment, a *Answer) error {
 		return true, matchForm(tx, a)
 	}
 	a.SubmissionID, a.MatchedBy = 0, ""
+	elsewhere := false
 	if n, err := naming.Parse(a.FileName); err == nil {
 		a.Part = n.Part
 		// The name is the set's own: whatever its state here, it was sent.
@@ -323,17 +396,20 @@ func match(tx *sql.Tx, env naming.Environment, a *Answer) error {
 			return matchForm(tx, a)
 		case !errors.Is(err, sql.ErrNoRows):
 			return err
-		case a.Kind == KindReceipt:
-			return nil // a receipt is for that file and no other
 		}
+		// Another program sent that file, perhaps with the same references.
+		elsewhere, a.Part = true, 0
 	}
-	if a.Kind == KindReceipt {
+	if a.Kind == KindReceipt { // it is for its file and no other
 		return nil
 	}
 	for _, t := range a.Tickets {
 		if done, err := one(ByTicket, `SELECT s.id FROM submission s WHERE s.ticket = $1`, t); done || err != nil {
 			return err
 		}
+	}
+	if elsewhere {
+		return nil
 	}
 	for _, r := range a.References {
 		if done, err := one(ByReference, `SELECT DISTINCT s.id FROM form_reference f JOIN submission s ON s.id = f.submission_id WHERE f.number = $1`, r); done || err != nil {
@@ -378,10 +454,13 @@ func matchForm(tx *sql.Tx, a *Answer) error {
 			return err
 		}
 	}
-	if a.Date == "" || a.Hour == "" {
-		return nil
+	if a.Date != "" && a.Hour != "" {
+		if done, err := find(`SELECT part, position FROM form WHERE date = $1 AND hour = $2 AND submission_id = $3`, a.Date, a.Hour, a.SubmissionID); done || err != nil {
+			return err
+		}
 	}
-	_, err := find(`SELECT part, position FROM form WHERE date = $1 AND hour = $2 AND submission_id = $3`, a.Date, a.Hour, a.SubmissionID)
+	// The only form of the set, or of its part.
+	_, err := find(`SELECT part, position FROM form WHERE submission_id = $1 AND ($2 = 0 OR part = $2)`, a.SubmissionID, a.Part)
 	return err
 }
 

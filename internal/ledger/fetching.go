@@ -16,9 +16,9 @@ var _ outbox.Ledger = (*Ledger)(nil)
 // FilesNamed implements outbox.Ledger.
 func (l *Ledger) FilesNamed(ctx context.Context, env naming.Environment, name string) ([]outbox.Stored, error) {
 	rows, err := l.reads.QueryContext(ctx, `
-		SELECT id, path, size, sha256 FROM reply WHERE environment = $1 AND name = $2
+		SELECT id, path, size, sha256, conflict FROM reply WHERE environment = $1 AND name = $2
 		UNION ALL
-		SELECT id, fs_path, fs_size, fs_sha256 FROM reply WHERE environment = $1 AND fs_name = $2
+		SELECT id, fs_path, fs_size, fs_sha256, conflict FROM reply WHERE environment = $1 AND fs_name = $2
 		ORDER BY 1`, env, name)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
@@ -28,7 +28,7 @@ func (l *Ledger) FilesNamed(ctx context.Context, env naming.Environment, name st
 	for rows.Next() {
 		s := outbox.Stored{File: outbox.File{Name: name}}
 		var hash string
-		if err := rows.Scan(&s.ReplyID, &s.File.Path, &s.File.Size, &hash); err != nil {
+		if err := rows.Scan(&s.ReplyID, &s.File.Path, &s.File.Size, &hash, &s.Conflict); err != nil {
 			return nil, fmt.Errorf("ledger: %w", err)
 		}
 		if s.File.Hash, err = outbox.ParseHash(hash); err != nil {
@@ -61,6 +61,15 @@ func (l *Ledger) StoreReplies(_ context.Context, replies []*outbox.Reply) error 
 			}
 		}
 		return nil
+	})
+}
+
+// AddSignature implements outbox.Ledger.
+func (l *Ledger) AddSignature(_ context.Context, replyID int64, fs outbox.File) error {
+	return l.change(func(tx *sql.Tx) error {
+		_, err := tx.Exec(`UPDATE reply SET fs_name = $1, fs_path = $2, fs_size = $3, fs_sha256 = $4 WHERE id = $5 AND fs_name = ''`,
+			fs.Name, fs.Path, fs.Size, fs.Hash.String(), replyID)
+		return err
 	})
 }
 

@@ -25,6 +25,7 @@ type Ledger struct {
 	reads  *sql.DB
 	writes *sql.DB
 	now    func() time.Time
+	onStep func(string)
 
 	mu     sync.Mutex
 	closed bool
@@ -80,6 +81,17 @@ func source(path, lock string) string {
 		"busy_timeout(15000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
 	}}
 	return "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath() + "?" + q.Encode()
+}
+
+// OnStep has f called before and after every transaction is committed, with
+// "commit" and "committed": tests let the program die there. It is to be
+// called before the first change.
+func (l *Ledger) OnStep(f func(step string)) { l.onStep = f }
+
+func (l *Ledger) step(name string) {
+	if l.onStep != nil {
+		l.onStep(name)
+	}
 }
 
 // Path is the ledger's file.
@@ -159,7 +171,12 @@ func (l *Ledger) commit(batch []*job) {
 				return err
 			}
 		}
-		return tx.Commit()
+		l.step("commit")
+		if err := tx.Commit(); err != nil {
+			return err
+		}
+		l.step("committed")
+		return nil
 	}()
 	for i, j := range batch {
 		if err != nil && results[i] == nil {

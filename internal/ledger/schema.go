@@ -53,6 +53,7 @@ CREATE TABLE part (
 	fs_sha256     TEXT NOT NULL,
 	PRIMARY KEY (submission_id, number)
 );
+CREATE INDEX part_sha256 ON part (sha256);
 
 -- Which set holds which contents: one row while they must not go again.
 CREATE TABLE claim (

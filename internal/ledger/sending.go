@@ -174,8 +174,8 @@ func nextSequence(tx *sql.Tx, d inbox.Draft) (naming.Sequence, error) {
 			return "", err
 		}
 		var used int
-		if err := tx.QueryRow(`SELECT COUNT(*) FROM submission WHERE application = $1 AND sender = $2 AND date = $3 AND sequence = $4 AND environment = $5`,
-			d.Application, d.Sender, d.Date, last, d.Environment).Scan(&used); err != nil {
+		set := naming.Set{Application: d.Application, Sender: d.Sender, Date: d.Date, Sequence: last, Environment: d.Environment}
+		if err := tx.QueryRow(`SELECT COUNT(*) FROM submission WHERE set_key = $1`, set.Key()).Scan(&used); err != nil {
 			return "", err
 		}
 		if used == 0 {
@@ -246,17 +246,54 @@ func move(tx *sql.Tx, id int64, to inbox.State, note, now string) error {
 			return err
 		}
 	}
-	if to == inbox.Cancelled {
+	switch {
+	case to == inbox.Cancelled:
 		if err := release(tx, id); err != nil {
+			return err
+		}
+	case from == inbox.Cancelled: // it arrived after all
+		if err := claim(tx, id); err != nil {
 			return err
 		}
 	}
 	return addEvent(tx, id, now, to, note)
 }
 
-// release lets the contents of a set be sent again.
+// release lets the contents of a set be sent again, unless they were sent in
+// an earlier set too: that one holds them then.
 func release(tx *sql.Tx, id int64) error {
-	_, err := tx.Exec(`DELETE FROM claim WHERE submission_id = $1`, id)
+	if _, err := tx.Exec(`DELETE FROM claim WHERE submission_id = $1`, id); err != nil {
+		return err
+	}
+	others, err := column[int64](tx, `SELECT DISTINCT s.id FROM submission me
+		JOIN part mine ON mine.submission_id = me.id
+		JOIN part p ON p.sha256 = mine.sha256
+		JOIN submission s ON s.id = p.submission_id
+		WHERE me.id = $1 AND s.id <> me.id AND s.sender = me.sender AND s.environment = me.environment AND s.application = me.application
+			AND s.state <> 'cancelled' ORDER BY s.id DESC`, id)
+	if err != nil {
+		return err
+	}
+	for _, other := range others {
+		v, err := verdict(tx, other)
+		if err != nil {
+			return err
+		}
+		if v.nothing {
+			continue
+		}
+		if err := claim(tx, other); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// claim gives a set those of its contents that no other set has.
+func claim(tx *sql.Tx, id int64) error {
+	_, err := tx.Exec(`INSERT INTO claim (sender, environment, application, sha256, submission_id, part)
+		SELECT s.sender, s.environment, s.application, p.sha256, s.id, p.number FROM submission s JOIN part p ON p.submission_id = s.id
+		WHERE s.id = $1 ON CONFLICT (sender, environment, application, sha256) DO NOTHING`, id)
 	return err
 }
 
@@ -466,11 +503,22 @@ func (l *Ledger) History(ctx context.Context, id int64) ([]Event, error) {
 	return out, rows.Err()
 }
 
-// SpoolKnown reports whether a spool directory belongs to a set.
-func (l *Ledger) SpoolKnown(ctx context.Context, spool string) (bool, error) {
-	var n int
-	err := l.reads.QueryRowContext(ctx, `SELECT COUNT(*) FROM submission WHERE spool = $1`, spool).Scan(&n)
-	return n > 0, err
+// Spools gives the spool directories that belong to a set.
+func (l *Ledger) Spools(ctx context.Context) (map[string]bool, error) {
+	rows, err := l.reads.QueryContext(ctx, `SELECT spool FROM submission`)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // Err is looked at
+	all := map[string]bool{}
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			return nil, fmt.Errorf("ledger: %w", err)
+		}
+		all[s] = true
+	}
+	return all, rows.Err()
 }
 
 // LastChange is when a set was last changed; zero for an empty ledger.

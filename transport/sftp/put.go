@@ -51,11 +51,25 @@ func (s *Session) putSmall(ctx context.Context, path string, data []byte) error 
 		return err
 	}
 	if len(data) > 0 {
-		// fstat goes along with the write and so costs no round trip. What it
-		// says is believed at once only if it is what it should be in the end.
-		write := async(s, func() (int, error) { return file.WriteAt(data, 0) })
-		stat := async(s, file.Stat)
+		// fstat follows the write without waiting for its answer, and so costs no
+		// round trip. What it says is believed at once only if it is what it
+		// should be in the end.
+		left, forget := s.out.announce(data)
+		written := make(chan struct{})
+		write := async(s, func() (int, error) {
+			defer close(written)
+			return file.WriteAt(data, 0)
+		})
+		stat := async(s, func() (os.FileInfo, error) {
+			select {
+			case <-left:
+			case <-written: // it never left
+			case <-s.ctx.Done():
+			}
+			return file.Stat()
+		})
 		_, err = write.wait(ctx)
+		forget()
 		if err == nil {
 			err = s.checkSize(ctx, file, stat, int64(len(data)))
 		}

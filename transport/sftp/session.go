@@ -36,6 +36,7 @@ type Session struct {
 	conn   *liveConn
 	ssh    *ssh.Client
 	client *pkgsftp.Client
+	out    *packetWriter // what client writes to
 	limits limits
 	info   Info
 
@@ -84,7 +85,7 @@ func (s *Session) start(keepAlive, answer time.Duration) error {
 	if err != nil {
 		return err
 	}
-	if s.client, s.limits, err = startClient(ch, &notedReader{ch, &s.lastData}); err != nil {
+	if s.client, s.out, s.limits, err = startClient(ch, &notedReader{ch, &s.lastData}); err != nil {
 		return err
 	}
 	if err := s.conn.established(); err != nil {

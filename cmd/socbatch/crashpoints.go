@@ -1,0 +1,62 @@
+//go:build crashpoints && unix
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+)
+
+// With the tag crashpoints the program can be made to die at any of its own
+// steps: before every step on the disk, and before and after every transaction
+// of the ledger. SOCBATCH_CRASH_AT=N kills it, as kill -9 does, at the Nth;
+// SOCBATCH_CRASH_LOG=FILE gets a line that says where that was. "make crash"
+// uses it; no build without the tag has anything of it.
+func init() { instrument = plantCrashes }
+
+func plantCrashes(a *app) {
+	at, err := strconv.ParseInt(a.getenv("SOCBATCH_CRASH_AT"), 10, 64)
+	if err != nil || at < 1 {
+		return
+	}
+	log := a.getenv("SOCBATCH_CRASH_LOG")
+	var seen atomic.Int64
+	point := func(name func() string) {
+		if seen.Add(1) != at {
+			return
+		}
+		if f, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err == nil {
+			_, _ = fmt.Fprintln(f, name())
+		}
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	}
+	a.disk.Fault = func(step, path string) error {
+		point(func() string { return step + " " + path })
+		return nil
+	}
+	a.ledgerStep = func(step string) {
+		point(func() string { return step + " " + strings.Join(changes(), "+") })
+	}
+}
+
+var changing = regexp.MustCompile(`ledger\.\(\*Ledger\)\.change\(.*\n.*\n.*ledger\.\(\*Ledger\)\.(\w+)\(`)
+
+// changes names the methods of the ledger that wait for the transaction.
+func changes() []string {
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	var found []string
+	for _, m := range changing.FindAllSubmatch(stacks, -1) {
+		found = append(found, string(m[1]))
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}

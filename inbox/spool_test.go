@@ -1,0 +1,233 @@
+package inbox_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/durable"
+	"github.com/socbatch/socbatch/internal/testkit"
+	"github.com/socbatch/socbatch/sign"
+)
+
+func TestFreeze(t *testing.T) {
+	w := newWorld(t)
+	a := testkit.WriteFile(t, t.TempDir(), "a.xml", testkit.Dimona("a", "b"))
+	b := testkit.WriteFile(t, t.TempDir(), "b.xml", bytes.ReplaceAll(testkit.Dimona("c"), []byte("\r\n"), []byte("\n")))
+	set, parts, err := w.spool.Freeze(t.Context(), []string{a, b}, freezeOptions(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range []string{a, b} {
+		content, text := mustRead(t, w.spool.FI(set, i+1)), mustRead(t, w.spool.FS(set, i+1))
+		equalBytes(t, "frozen copy", content, mustRead(t, f))
+		_, err := sign.Verify(bytes.NewReader(content), text, sign.VerifyOptions{SkipChain: true, SentForm: true, Now: testkit.Now()})
+		if err != nil {
+			t.Errorf("signature of part %d: %v", i+1, err)
+		}
+		p := parts[i]
+		if p.Number != i+1 || p.Source != f || p.Root != "Dimona" || p.Size != int64(len(content)) || p.SignSize != int64(len(text)) {
+			t.Errorf("part %+v", p.Part)
+		}
+		for _, file := range []string{w.spool.FI(set, i+1), w.spool.FS(set, i+1)} {
+			if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("%s: %v, %v", file, info.Mode(), err)
+			}
+		}
+	}
+	if f := parts[0].Forms; len(f) != 2 || f[1].Hour != testkit.Hour(2) || f[1].References[0].Number != "b" {
+		t.Errorf("forms %+v", f)
+	}
+	if !parts[0].LineEnds.Clean() || parts[1].LineEnds.Clean() {
+		t.Errorf("line ends %+v, %+v", parts[0].LineEnds, parts[1].LineEnds)
+	}
+	left, err := os.ReadDir(w.spool.Dir(set))
+	if err != nil || len(left) != 4 {
+		t.Errorf("in the spool: %v, %v", left, err)
+	}
+}
+
+func TestFreezeUnsigned(t *testing.T) {
+	w := newWorld(t)
+	a := testkit.WriteFile(t, t.TempDir(), "a.xml", testkit.Dimona("a"))
+	set, parts, err := w.spool.Freeze(t.Context(), []string{a}, inbox.FreezeOptions{})
+	if err != nil || parts[0].SignSize != 0 {
+		t.Fatal(parts, err)
+	}
+	if _, err := os.Stat(w.spool.FS(set, 1)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("there is an FS: %v", err)
+	}
+}
+
+func TestFreezeRefuses(t *testing.T) {
+	good := testkit.WriteFile(t, t.TempDir(), "good.xml", testkit.Dimona("a"))
+	for _, c := range []struct {
+		name string
+		file func(dir string) string
+		want error
+	}{
+		{"empty", func(d string) string { return testkit.WriteFile(t, d, "e", nil) }, inbox.ErrEmpty},
+		{"directory", func(d string) string { return d }, inbox.ErrNotRegular},
+		{"too large", func(d string) string { return testkit.WriteFile(t, d, "l", make([]byte, 4097)) }, inbox.ErrTooLarge},
+		{"not there", func(d string) string { return filepath.Join(d, "none") }, os.ErrNotExist},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			file := c.file(t.TempDir())
+			o := freezeOptions(t)
+			o.MaxSize = 4096
+			_, _, err := w.spool.Freeze(t.Context(), []string{good, file}, o)
+			var source *inbox.SourceError
+			if !errors.Is(err, c.want) || !errors.As(err, &source) || source.Path != file {
+				t.Errorf("got %v", err)
+			}
+			if left := w.spoolDirs(); len(left) > 0 {
+				t.Errorf("in the spool: %q", left)
+			}
+		})
+	}
+}
+
+// A file that is written to while it is copied is not taken in.
+func TestFreezeChanging(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(file string) error
+	}{
+		{"grows", func(f string) error {
+			o, err := os.OpenFile(f, os.O_APPEND|os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			_, err = o.WriteString("<more/>")
+			return errors.Join(err, o.Close())
+		}},
+		{"shrinks", func(f string) error { return os.Truncate(f, 5) }},
+		{"is touched", func(f string) error { return os.Chtimes(f, time.Time{}, testkit.Now()) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			file := testkit.WriteFile(t, t.TempDir(), "a.xml", testkit.Dimona("a"))
+			disk := &durable.Disk{Fault: func(step, path string) error {
+				if step == "create" {
+					return c.change(file)
+				}
+				return nil
+			}}
+			_, _, err := inbox.NewSpool(w.dir+"/spool", disk).Freeze(t.Context(), []string{file}, freezeOptions(t))
+			if !errors.Is(err, inbox.ErrChanging) {
+				t.Errorf("got %v", err)
+			}
+			if left := w.spoolDirs(); len(left) > 0 {
+				t.Errorf("in the spool: %q", left)
+			}
+		})
+	}
+}
+
+func TestFreezeStopped(t *testing.T) {
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	file := testkit.WriteFile(t, t.TempDir(), "a.xml", testkit.Dimona("a"))
+	if _, _, err := w.spool.Freeze(ctx, []string{file}, freezeOptions(t)); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if left := w.spoolDirs(); len(left) > 0 {
+		t.Errorf("in the spool: %q", left)
+	}
+}
+
+func TestFreezeDiskFails(t *testing.T) {
+	file := testkit.WriteFile(t, t.TempDir(), "a.xml", testkit.Dimona("a"))
+	full := errors.New("disk full")
+	for _, step := range []string{"mkdir", "create", "write", "sync", "rename", "syncdir"} {
+		for _, only := range []string{"", ".FI", ".FS"} {
+			if only != "" && step != "rename" {
+				continue
+			}
+			w := newWorld(t)
+			disk := &durable.Disk{Fault: func(s, path string) error {
+				if s == step && strings.HasSuffix(path, only) {
+					return full
+				}
+				return nil
+			}}
+			if _, _, err := inbox.NewSpool(w.dir+"/spool", disk).Freeze(t.Context(), []string{file}, freezeOptions(t)); !errors.Is(err, full) {
+				t.Errorf("%s%s: got %v", step, only, err)
+			}
+			if left := w.spoolDirs(); len(left) > 0 {
+				t.Errorf("%s%s: in the spool: %q", step, only, left)
+			}
+		}
+	}
+}
+
+func TestFreezeExpiredCertificate(t *testing.T) {
+	w := newWorld(t)
+	o := freezeOptions(t)
+	o.Sign.SigningTime = testkit.Now().AddDate(5, 0, 0)
+	file := testkit.WriteFile(t, t.TempDir(), "a.xml", testkit.Dimona("a"))
+	if _, _, err := w.spool.Freeze(t.Context(), []string{file}, o); !errors.Is(err, sign.ErrExpired) {
+		t.Errorf("got %v", err)
+	}
+	if left := w.spoolDirs(); len(left) > 0 {
+		t.Errorf("in the spool: %q", left)
+	}
+}
+
+func TestSettled(t *testing.T) {
+	old := testkit.WriteFile(t, t.TempDir(), "old", []byte("x"))
+	if err := os.Chtimes(old, time.Time{}, testkit.Now().AddDate(-1, 0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	fresh := testkit.WriteFile(t, t.TempDir(), "fresh", []byte("x"))
+	stopped, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := inbox.Settled(stopped, []string{old}, time.Hour); err != nil {
+		t.Errorf("an old file is waited for: %v", err)
+	}
+	if err := inbox.Settled(stopped, []string{old, fresh}, time.Hour); !errors.Is(err, context.Canceled) {
+		t.Errorf("a fresh file is not waited for: %v", err)
+	}
+	if err := inbox.Settled(stopped, []string{fresh}, 0); err != nil {
+		t.Errorf("got %v", err)
+	}
+	if err := inbox.Settled(t.Context(), []string{filepath.Join(t.TempDir(), "none")}, time.Hour); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The clock of the bubble stands at the year 2000, so every file is from the
+// future and near enough for a wait of a century.
+func TestSettledWaits(t *testing.T) {
+	const century = 100 * 365 * 24 * time.Hour
+	for _, changes := range []bool{false, true} {
+		file := testkit.WriteFile(t, t.TempDir(), "fresh", []byte("xx"))
+		synctest.Test(t, func(t *testing.T) {
+			go func() {
+				time.Sleep(century / 2)
+				if changes {
+					if err := os.Truncate(file, 1); err != nil {
+						t.Error(err)
+					}
+				}
+			}()
+			start := time.Now()
+			err := inbox.Settled(t.Context(), []string{file}, century)
+			if errors.Is(err, inbox.ErrChanging) != changes || !changes && err != nil {
+				t.Errorf("changes %t: got %v", changes, err)
+			}
+			if time.Since(start) != century {
+				t.Errorf("waited %s", time.Since(start))
+			}
+		})
+	}
+}

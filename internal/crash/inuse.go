@@ -1,0 +1,6 @@
+package main
+
+import "syscall"
+
+// errInUse says that somebody else has a port.
+const errInUse = syscall.EADDRINUSE
