@@ -19,7 +19,14 @@ import (
 	"github.com/socbatch/socbatch/naming"
 )
 
+// raceOptions keep a program that was built with the race detector from
+// sleeping a second before it ends.
+const raceOptions = "atexit_sleep_ms=0"
+
 func TestMain(m *testing.M) {
+	if err := os.Setenv("GORACE", raceOptions); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"socbatch": main})
 }
 
@@ -101,6 +108,7 @@ func TestScripts(t *testing.T) {
 			st := newStand(t, env.WorkDir, func(c *sandbox.Config) { c.Scenario = scenario })
 			env.Values[key{}] = st
 			env.Setenv("SOCBATCH_CONFIG", st.config)
+			env.Setenv("GORACE", raceOptions)
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 			env.Setenv("TODAY", string(naming.DateOf(time.Now())))
 			examples, err := demoFiles(env.WorkDir)
