@@ -357,3 +357,53 @@ func TestCancel(t *testing.T) {
 		w.wantState(s, inbox.Cancelled)
 	})
 }
+
+func TestAbandon(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		before func(op, path string) error
+		err    error
+		left   []string // kinds on the server
+	}{
+		{"takes everything away", nil, nil, nil},
+		{"TD where removing is refused", failOn("remove", "F", errDenied), nil, []string{"FI", "FI", "FS", "FS", "TD"}},
+		{"no answer to removing", failOn("remove", "FS", errTemporary), transport.ErrConnection, []string{"FI", "FS", "FS"}},
+		{"nothing is allowed", func(string, string) error { return errDenied }, transport.ErrPermission, []string{"FI", "FI", "FS", "FS"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			s := w.unknown(2)
+			w.server.before = c.before
+			err := w.deliverer().Abandon(t.Context(), s, "the office says so")
+			if !errors.Is(err, c.err) || (c.err == nil) != (err == nil) {
+				t.Errorf("got %v, want %v", err, c.err)
+			}
+			w.wantState(s, inbox.Cancelled)
+			var left []string
+			for _, n := range w.server.names() {
+				left = append(left, strings.TrimPrefix(n, "INTEST/")[:2])
+			}
+			if !slices.Equal(left, c.left) {
+				t.Errorf("on the server: %q, want %q", left, c.left)
+			}
+			w.wantGOs(1)
+		})
+	}
+	// Nothing is removed before the ledger knows: a look would else take the
+	// missing FI for a set that was processed.
+	w := newWorld(t)
+	s := w.unknown(1)
+	l := failingLedger{Ledger: w.ledger, before: at("move cancelled")}
+	if err := w.delivererWith(l).Abandon(t.Context(), s, ""); !errors.Is(err, errLedger) {
+		t.Errorf("got %v", err)
+	}
+	w.wantState(s, inbox.Unknown)
+	if n := len(w.server.names()); n != 2 {
+		t.Errorf("on the server: %q", w.server.names())
+	}
+	var state *inbox.StateError
+	w = newWorld(t)
+	if err := w.deliverer().Abandon(t.Context(), w.prepared(1), ""); !errors.As(err, &state) {
+		t.Errorf("abandoned a set that can be cancelled: %v", err)
+	}
+}

@@ -237,6 +237,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	dir := t.TempDir()
+	testkit.WriteFile(t, dir, "spool/neighbour/1.FI", []byte("of another set"))
 	return &world{
 		t: t, dir: dir, server: newServer(t), ledger: testkit.Ledger(t, dir+"/ledger.db"),
 		spool: inbox.NewSpool(dir+"/spool", &durable.Disk{}),
@@ -317,7 +318,8 @@ func (w *world) wantGOs(n int) {
 	}
 }
 
-// spoolDirs lists what is in the spool.
+// spoolDirs lists what is in the spool, and makes sure that the copy of another
+// set is among it.
 func (w *world) spoolDirs() []string {
 	w.t.Helper()
 	entries, err := os.ReadDir(w.dir + "/spool")
@@ -326,7 +328,12 @@ func (w *world) spoolDirs() []string {
 	}
 	var out []string
 	for _, e := range entries {
-		out = append(out, e.Name())
+		if e.Name() != "neighbour" {
+			out = append(out, e.Name())
+		}
+	}
+	if got := string(mustRead(w.t, w.dir+"/spool/neighbour/1.FI")); got != "of another set" {
+		w.t.Errorf("the copy of another set is now %q", got)
 	}
 	return out
 }

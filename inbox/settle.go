@@ -148,20 +148,6 @@ func (d *Deliverer) Cancel(ctx context.Context, s *Submission, reason string) er
 	if !s.State.BeforeGO() {
 		return &StateError{Name: s.Set.String(), Now: s.State, To: Cancelled}
 	}
-	return d.giveUp(ctx, s, reason)
-}
-
-// Abandon gives up a set whose state is Unknown because a person knows that its
-// GO did not arrive. It does what Cancel does, so that nothing is left that
-// could still be processed.
-func (d *Deliverer) Abandon(ctx context.Context, s *Submission, reason string) error {
-	if s.State != Unknown {
-		return &StateError{Name: s.Set.String(), Now: s.State, To: Cancelled}
-	}
-	return d.giveUp(ctx, s, reason)
-}
-
-func (d *Deliverer) giveUp(ctx context.Context, s *Submission, reason string) error {
 	refused := false
 	if s.State != Prepared {
 		var err error
@@ -172,11 +158,40 @@ func (d *Deliverer) giveUp(ctx context.Context, s *Submission, reason string) er
 	if err := d.move(ctx, s, Cancelled, reason); err != nil || !refused {
 		return err
 	}
-	err := d.session.Put(ctx, path.Join(s.Set.Inbox(), s.Set.TD().String()), bytes.NewReader(nil), 0)
+	return d.putTD(ctx, s)
+}
+
+// Abandon gives up a set whose state is Unknown because a person knows that its
+// GO did not arrive. It does what Cancel does, so that nothing is left that
+// could still be processed; but first of all the set is Cancelled, since a look
+// at the folder would take an FI that is gone for a set that was taken.
+func (d *Deliverer) Abandon(ctx context.Context, s *Submission, reason string) error {
+	if s.State != Unknown {
+		return &StateError{Name: s.Set.String(), Now: s.State, To: Cancelled}
+	}
+	if err := d.move(ctx, s, Cancelled, reason); err != nil {
+		return err
+	}
+	refused, err := d.clear(ctx, s)
 	if err != nil {
-		return fmt.Errorf("%s is given up, and files of it stay on the server without a GO: %w", s.Set, err)
+		return leftBehind(s, err)
+	}
+	if refused {
+		return d.putTD(ctx, s)
 	}
 	return nil
+}
+
+func (d *Deliverer) putTD(ctx context.Context, s *Submission) error {
+	err := d.session.Put(ctx, path.Join(s.Set.Inbox(), s.Set.TD().String()), bytes.NewReader(nil), 0)
+	return leftBehind(s, err)
+}
+
+func leftBehind(s *Submission, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s is given up, and files of it stay on the server without a GO: %w", s.Set, err)
 }
 
 // clear takes the files of a set off the server, and reports whether that is

@@ -20,6 +20,6 @@ fi
 # The status of go test comes as the last line: a pipe hands on only awk's.
 {
 	status=0
-	go test $race -timeout 5m -v "$@" || status=$?
+	go test $race -v "$@" || status=$?
 	echo "go test ended with status $status"
 } | tee .build/test.log | awk -f scripts/test-summary.awk

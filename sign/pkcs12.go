@@ -36,7 +36,7 @@ func LoadPKCS12(path, password string, now time.Time) (*Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // only read
 	data, err := io.ReadAll(io.LimitReader(f, MaxPKCS12Size+1))
 	if err != nil {
 		return nil, err

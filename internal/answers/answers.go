@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/reply"
@@ -66,18 +68,57 @@ func (r *Reader) Unread(ctx context.Context) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out []Result
-	for _, u := range unread {
-		if err := ctx.Err(); err != nil {
-			return out, err
-		}
-		res, err := r.read(ctx, u)
-		if err != nil {
-			return out, fmt.Errorf("read reply %s: %w", u.Name, err)
-		}
-		out = append(out, res)
+	// Receipts come first in the list, and are read first: a notification may
+	// name a set by the ticket of its receipt.
+	receipts := 0
+	for receipts < len(unread) && unread[receipts].Application == receiptApplication {
+		receipts++
 	}
-	return out, nil
+	out, err := r.readAll(ctx, unread[:receipts])
+	if err != nil {
+		return out, err
+	}
+	rest, err := r.readAll(ctx, unread[receipts:])
+	return append(out, rest...), err
+}
+
+const receiptApplication = "ACRF"
+
+// together is how many replies are read at once: the ledger's flushes are
+// shared by those that wait for one.
+const together = 32
+
+// readAll reads replies side by side. The results keep their order; those
+// that were read are given also with an error.
+func (r *Reader) readAll(ctx context.Context, unread []ledger.Reply) ([]Result, error) {
+	out := make([]Result, len(unread))
+	done := make([]bool, len(unread))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(together)
+	for i, u := range unread {
+		g.Go(func() error {
+			if err := gctx.Err(); err != nil {
+				return err
+			}
+			res, err := r.read(gctx, u)
+			if err != nil {
+				return fmt.Errorf("read reply %s: %w", u.Name, err)
+			}
+			out[i], done[i] = res, true
+			return nil
+		})
+	}
+	err := g.Wait()
+	if err == nil {
+		return out, nil
+	}
+	read := out[:0]
+	for i, res := range out {
+		if done[i] {
+			read = append(read, res)
+		}
+	}
+	return read, err
 }
 
 // read reads one reply. Its error is about the ledger; what is wrong with the

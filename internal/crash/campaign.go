@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -24,6 +25,7 @@ type options struct {
 	parallel  int
 	skipCases bool
 	keep      bool
+	first     bool
 	verbose   bool
 	only      []string
 	progress  func(n, violations int)
@@ -40,6 +42,8 @@ type statistics struct {
 	requests map[string]int // requests that were struck, by mode
 	leftover map[string]int // files that killed clients left and that do no harm
 }
+
+var errFirst = errors.New("stopped at the first violation")
 
 // campaign runs the schedules.
 func campaign(ctx context.Context, o options) (*statistics, error) {
@@ -85,6 +89,9 @@ func campaign(ctx context.Context, o options) (*statistics, error) {
 		}
 		if o.progress != nil {
 			o.progress(st.schedules, st.violations)
+		}
+		if o.first && st.violations > 0 {
+			return false, errFirst
 		}
 		return r.struck, nil
 	}

@@ -45,6 +45,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	f.IntVar(&o.parallel, "parallel", 2, "schedules at once")
 	f.BoolVar(&o.skipCases, "random", false, "only schedules made from the seed, not the small cases")
 	f.BoolVar(&o.keep, "keep", false, "keep the directories of schedules that went wrong")
+	f.BoolVar(&o.first, "first", false, "stop at the first schedule that goes wrong")
 	f.BoolVar(&o.verbose, "v", false, "print what happens in every schedule")
 	f.StringVar(&only, "only", "", "run these alone: numbers, or names such as fetch/point/7, with commas")
 	if err := f.Parse(args); err != nil {
@@ -66,7 +67,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	}
 	o.told = func(text string) { fmt.Fprint(out, text) }
 	st, err := campaign(ctx, o)
-	if err != nil {
+	if err != nil && !errors.Is(err, errFirst) {
 		return err
 	}
 	st.print(out, o.seed, time.Since(begin))

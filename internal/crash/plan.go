@@ -127,6 +127,7 @@ const (
 	kill      violence = "kill-at-request" // the client
 	cut       violence = "cut"             // all connections
 	restart   violence = "restart"         // of the server
+	away      violence = "away"            // the server, during the whole act
 )
 
 // mode is what becomes of the request during which a blow strikes.
@@ -153,7 +154,7 @@ func (b blow) kills() bool { return b.what == killPoint || b.what == killTime ||
 
 // disturbs reports whether commands that are not killed may lose their
 // connection.
-func (b blow) disturbs() bool { return b.mode != "" }
+func (b blow) disturbs() bool { return b.mode != "" || b.what == away }
 
 func (b blow) kindText() string {
 	if b.mode == "" {
@@ -168,6 +169,8 @@ func (b blow) String() string {
 		return fmt.Sprintf("%s %d", b.what, b.at)
 	case killTime:
 		return fmt.Sprintf("%s %s", b.what, b.time)
+	case away:
+		return "the server is away"
 	}
 	on := b.on
 	if on == "" {
@@ -324,7 +327,9 @@ func (d dice) blow(v verb, most int) blow {
 	case roll < 42:
 		b.what = killPoint
 		return b
-	case roll < 48:
+	case roll < 46:
+		return blow{what: away}
+	case roll < 50:
 		return blow{what: killTime, time: time.Duration(d.IntN(120)) * time.Millisecond}
 	case roll < 73:
 		b.what = kill

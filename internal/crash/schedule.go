@@ -144,7 +144,13 @@ func (p *performance) act(ctx context.Context, a act) error {
 		p.arm(s)
 		p.result.blows = append(p.result.blows, s)
 	}
-	if a.blow.what == killTime {
+	switch a.blow.what {
+	case away:
+		s.fired, s.where = true, "connect"
+		if err := p.current().Close(); err != nil {
+			return err
+		}
+	case killTime:
 		stop := time.AfterFunc(a.blow.time, func() {
 			s.victim.kill()
 		})
@@ -157,13 +163,16 @@ func (p *performance) act(ctx context.Context, a act) error {
 	}
 	wg.Wait()
 	p.arm(nil)
-	if s.fired && s.what == restart {
+	switch {
+	case s.what == away:
+		errs = append(errs, p.start(10*time.Second))
+	case s.fired && s.what == restart:
 		errs = append(errs, <-s.restarted)
 	}
 	if err := errors.Join(append(errs, p.idle(ctx))...); err != nil {
 		return err
 	}
-	if s.victim != nil {
+	if a.blow.what != "" && s.victim != nil {
 		if err := p.aftermath(s, crashLog); err != nil {
 			return err
 		}
@@ -193,7 +202,7 @@ func (p *performance) aftermath(s *strike, crashLog string) error {
 	p.result.struck = s.fired
 	if s.fired {
 		p.logf("  struck: %s", s.where)
-	} else if s.what != "" {
+	} else {
 		p.logf("  not struck")
 	}
 	return nil
@@ -210,6 +219,7 @@ var stepWords = []struct {
 	{regexp.MustCompile(`\.(fi|new)-\d+`), ".$1-TEMP"},
 	{regexp.MustCompile(`/[12]\.(FI|FS)\b`), "/PART.$1"},
 	{regexp.MustCompile(`replies/[RTS]\b`), "replies/ENV"},
+	{regexp.MustCompile(` /\S+/client$`), " client"},
 }
 
 // stepName takes out of a step what is different in every run.

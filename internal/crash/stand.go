@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -69,7 +70,7 @@ func newStand(t *template, dir string, b behaviour) (*stand, error) {
 			Faults: sandbox.Faults{ForbidIn: b.forbid, RefuseWrite: b.refuseWrite, RefuseClose: b.refuseClose},
 		},
 	}
-	for err = st.start(0); errors.Is(err, errInUse); err = st.start(0) {
+	for err = st.start(0); errors.Is(err, syscall.EADDRINUSE); err = st.start(0) {
 		st.setup.Port = <-t.ports // somebody else has the other
 	}
 	if err != nil {
@@ -103,7 +104,7 @@ func (st *stand) start(patience time.Duration) error {
 		return err
 	}
 	end := time.Now().Add(patience)
-	for err = s.Start(context.Background()); errors.Is(err, errInUse) && time.Now().Before(end); err = s.Start(context.Background()) {
+	for err = s.Start(context.Background()); errors.Is(err, syscall.EADDRINUSE) && time.Now().Before(end); err = s.Start(context.Background()) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if err != nil {

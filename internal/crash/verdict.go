@@ -30,8 +30,17 @@ func (p *performance) verdict(ctx context.Context) error {
 }
 
 // processedOnce: each declaration is one processed and accepted set, and there
-// is no other; the ledger knows it as that set and as accepted.
+// is no other; the ledger knows it as that set and as accepted. A GO that
+// arrived was not given a second time.
 func (p *performance) processedOnce(sets []set) {
+	gos := map[string]int{}
+	for _, e := range p.current().Journal() {
+		if e.Kind == sandbox.GoCreated {
+			if gos[e.Name]++; gos[e.Name] == 2 {
+				p.violation("%s arrived and was given again", e.Name)
+			}
+		}
+	}
 	processed := p.current().Processed()
 	for _, x := range processed {
 		if x.Outcome != sandbox.Accepted {

@@ -36,7 +36,7 @@ func (i *Inspector) Write(p []byte) (int, error) { return i.w.Write(p) }
 // Close ends the file and waits for the inspection. It returns the error of
 // Inspect; calling it again returns the same.
 func (i *Inspector) Close() error {
-	i.close.Do(func() { i.w.Close() })
+	i.close.Do(func() { _ = i.w.Close() })
 	<-i.done
 	return i.err
 }

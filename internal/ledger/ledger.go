@@ -42,6 +42,10 @@ type job struct {
 // maxGrouped bounds the changes in one transaction.
 const maxGrouped = 512
 
+// openPatience bounds for how long opening is tried again. A ledger that really
+// is busy is waited for once, for longer (busy_timeout).
+const openPatience = 5 * time.Second
+
 // Open opens the ledger in a file, and makes it when it is not there. The
 // directory is made too; both are readable by the owner only. The clock may be
 // nil.
@@ -69,7 +73,15 @@ func Open(ctx context.Context, path string, now func() time.Time) (*Ledger, erro
 		return nil, errors.Join(fmt.Errorf("open ledger %s: %w", path, err), l.writes.Close())
 	}
 	l.reads.SetMaxOpenConns(max(4, runtime.NumCPU()))
-	if err := migrate(ctx, l.writes); err != nil {
+	// Two that turn a new file into a ledger at the same moment are told that it
+	// is busy at once, without the wait that SQLite has for everything else.
+	begin := time.Now()
+	err = migrate(ctx, l.writes)
+	for TroubleOf(err) == Busy && ctx.Err() == nil && time.Since(begin) < openPatience {
+		time.Sleep(20 * time.Millisecond)
+		err = migrate(ctx, l.writes)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open ledger %s: %w", path, err), l.reads.Close(), l.writes.Close())
 	}
 	go l.write()

@@ -186,7 +186,7 @@ func (p Private) String() string {
 }
 
 // Format prints String with every verb, %q, %x and %#v among them.
-func (p Private) Format(f fmt.State, _ rune) { io.WriteString(f, p.String()) }
+func (p Private) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, p.String()) }
 
 // MarshalText gives the placeholder; JSON uses it, too.
 func (p Private) MarshalText() ([]byte, error) { return []byte(p.String()), nil }

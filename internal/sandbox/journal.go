@@ -114,7 +114,7 @@ func newJournal(out io.Writer, path string, clock func() time.Time) (*journal, e
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
-	if err := f.Truncate(int64(end)); err == nil {
+	if err = f.Truncate(int64(end)); err == nil {
 		_, err = f.Seek(0, io.SeekEnd)
 	}
 	if err != nil {

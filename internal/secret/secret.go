@@ -42,7 +42,8 @@ func Decode(b []byte) (string, error) {
 	switch {
 	case bytes.HasPrefix(b, []byte{0xff, 0xfe}), bytes.HasPrefix(b, []byte{0xfe, 0xff}):
 		decoded, err := unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder().Bytes(b)
-		if err != nil {
+		// The decoder writes U+FFFD for what it cannot read.
+		if err != nil || bytes.ContainsRune(decoded, utf8.RuneError) {
 			return "", errors.New("the password is not readable UTF-16")
 		}
 		b = decoded

@@ -62,7 +62,7 @@ func (e *Error) Error() string {
 		return s
 	}
 	word := ", expected "
-	if e.Reason == ErrRevoked {
+	if errors.Is(e.Reason, ErrRevoked) {
 		word = ", revoked by "
 	}
 	parts := make([]string, len(e.Expected))

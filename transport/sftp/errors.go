@@ -90,7 +90,7 @@ func (s *Session) fail(op, path string, err error) error {
 	case errors.Is(err, os.ErrPermission):
 		e.Kind, e.Err = transport.ErrPermission, nil
 	case errors.As(err, &st):
-		e.Kind, e.Class = st.kind()
+		e.Class, e.Kind = st.kind()
 	case s.isClosed():
 		e.Kind, e.Err = transport.ErrClosed, nil
 	case isConnectionError(err) || s.broken(err) != nil:
@@ -111,39 +111,39 @@ func (s *Session) fail(op, path string, err error) error {
 	return e
 }
 
-// kind returns the kind and the class of a status reply.
-func (e *statusError) kind() (error, transport.Class) {
+// kind returns the class and the kind of a status reply.
+func (e *statusError) kind() (transport.Class, error) {
 	switch e.code {
 	case fxNoSuchFile, fxNoSuchPath:
-		return transport.ErrNotFound, transport.Permanent
+		return transport.Permanent, transport.ErrNotFound
 	case fxPermissionDenied, fxWriteProtect:
-		return transport.ErrPermission, transport.Permanent
+		return transport.Permanent, transport.ErrPermission
 	case fxNoSpace, fxQuotaExceeded:
-		return transport.ErrNoSpace, transport.Permanent
+		return transport.Permanent, transport.ErrNoSpace
 	case fxOpUnsupported:
-		return transport.ErrUnsupported, transport.Permanent
+		return transport.Permanent, transport.ErrUnsupported
 	case fxNoConnection, fxConnectionLost:
-		return transport.ErrConnection, transport.Temporary
+		return transport.Temporary, transport.ErrConnection
 	case fxFailure:
 		// Version 3 has no code for a full disk: only the words tell.
 		text := strings.ToLower(e.text)
 		for _, w := range []string{"no space", "disk full", "quota", "disk is full", "not enough space"} {
 			if strings.Contains(text, w) {
-				return transport.ErrNoSpace, transport.Permanent
+				return transport.Permanent, transport.ErrNoSpace
 			}
 		}
-		return transport.ErrFailure, transport.Permanent
+		return transport.Permanent, transport.ErrFailure
 	case fxBadMessage, fxEOF:
-		return transport.ErrProtocol, transport.Permanent
+		return transport.Permanent, transport.ErrProtocol
 	}
-	return transport.ErrFailure, transport.Permanent
+	return transport.Permanent, transport.ErrFailure
 }
 
 // failOpen is fail for an OPEN request.
 func (s *Session) failOpen(op, path string, err error) error {
 	err = s.fail(op, path, err)
 	var e *transport.Error
-	if errors.As(err, &e) && e.Kind == transport.ErrFailure {
+	if errors.As(err, &e) && errors.Is(e.Kind, transport.ErrFailure) {
 		e.Kind = transport.ErrTooManyOpen
 	}
 	return err
@@ -152,7 +152,7 @@ func (s *Session) failOpen(op, path string, err error) error {
 // cancelled returns the error of a context that has ended: always one that
 // errors.Is finds as such, and the cause where the caller gave one.
 func cancelled(ctx context.Context) error {
-	if cause := context.Cause(ctx); cause != ctx.Err() {
+	if cause := context.Cause(ctx); cause != ctx.Err() { //nolint:errorlint // the same error, not one that wraps it
 		return fmt.Errorf("%w: %w", ctx.Err(), cause)
 	}
 	return ctx.Err()

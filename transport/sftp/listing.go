@@ -80,7 +80,7 @@ func (r *rawSession) write() {
 // its requests, so that one slow caller never holds up the others.
 func (r *rawSession) read(src io.Reader) {
 	defer close(r.done)
-	defer r.ch.Close()
+	defer r.ch.Close() //nolint:errcheck // the session is over
 	for {
 		typ, body, err := readPacket(src)
 		if err != nil {

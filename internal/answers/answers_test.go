@@ -1,0 +1,292 @@
+package answers_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/answers"
+	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/reply"
+	"github.com/socbatch/socbatch/internal/testkit"
+	"github.com/socbatch/socbatch/naming"
+	"github.com/socbatch/socbatch/outbox"
+	"github.com/socbatch/socbatch/sign"
+)
+
+type world struct {
+	t       *testing.T
+	archive string
+	ledger  *ledger.Ledger
+	reader  *answers.Reader
+	n       int
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{t: t, archive: t.TempDir(), ledger: testkit.Ledger(t, "")}
+	w.reader = &answers.Reader{Ledger: w.ledger, Archive: w.archive, Now: testkit.Now}
+	return w
+}
+
+// store puts a reply, and a signature unless it is nil, into archive and ledger.
+func (w *world) store(kind naming.Kind, application string, content, fs []byte) outbox.Reply {
+	w.t.Helper()
+	w.n++
+	n, err := naming.Parse(fmt.Sprintf("%s.%s.999999.20260302.%05d.T", kind, application, w.n))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	file := func(n naming.Name, content []byte) outbox.File {
+		path := "T/2026-03-02/" + n.String()
+		testkit.WriteFile(w.t, w.archive, path, content)
+		return outbox.File{Name: n.String(), Path: path, Size: int64(len(content)), Hash: sha256.Sum256(content)}
+	}
+	r := outbox.Reply{Environment: naming.Test, Name: n, File: file(n, content), FetchedAt: testkit.Now()}
+	if fs != nil {
+		f := file(n.WithKind(naming.FS), fs)
+		r.Signature = &f
+	}
+	if err := w.ledger.StoreReplies(w.t.Context(), []*outbox.Reply{&r}); err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+func (w *world) read() []answers.Result {
+	w.t.Helper()
+	got, err := w.reader.Unread(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return got
+}
+
+func (w *world) wantState(id int64, want inbox.State) {
+	w.t.Helper()
+	if s, err := w.ledger.Submission(w.t.Context(), id); err != nil || s.State != want {
+		w.t.Errorf("%s is %s, want %s (%v)", s.Set, s.State, want, err)
+	}
+}
+
+func zipped(t *testing.T, content []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	f, err := z.Create("reply.xml")
+	if err == nil {
+		_, err = f.Write(content)
+	}
+	if err = errors.Join(err, z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestUnread(t *testing.T) {
+	w := newWorld(t)
+	s := testkit.Sent(t, w.ledger, testkit.Draft([]string{"a", "b"}))
+	goName := s.Set.GO().String()
+	// A notification that names the ticket of a receipt that was fetched later.
+	byTicket := bytes.Replace(testkit.Notification("", testkit.Hour(2), "1", "00024-005"), []byte("<FileName></FileName>"),
+		[]byte("<FileName>unnamed</FileName><ReferenceOrigin>2</ReferenceOrigin><ReferenceNbr>900000A1B2C3D</ReferenceNbr>"), 1)
+	w.store(naming.FO, "NOTI", byTicket, nil)
+	w.store(naming.FO, "ACRF", testkit.Receipt(goName, "900000A1B2C3D"), nil)
+	w.store(naming.CO, "NOTI", zipped(t, testkit.Notification(goName, testkit.Hour(1), "1")), nil)
+	w.store(naming.FO, "IDFL", []byte(`<IDFLUX><Form><Identification>X</Identification></Form></IDFLUX>`), nil)
+	w.store(naming.FO, "FINO", []byte("%PDF-1.7 not XML at all"), nil)
+	w.store(naming.FO, "NOTI", testkit.Notification("GO.DIMN.101380.20250101.00001.T.1", "", "0"), nil)
+
+	got := w.read()
+	if len(got) != 6 {
+		t.Fatalf("%d results", len(got))
+	}
+	for i, want := range []struct {
+		kind      reply.Kind
+		outcome   string
+		sets      int
+		unmatched int
+		problem   bool
+	}{
+		{reply.Receipt, ledger.OutcomeAccepted, 1, 0, false},
+		{reply.Notification, ledger.OutcomeRemarks, 1, 0, false},
+		{reply.Notification, ledger.OutcomeAccepted, 1, 0, false},
+		{reply.IdentityFlux, "", 0, 0, false},
+		{reply.Other, "", 0, 0, true},
+		{reply.Notification, ledger.OutcomeRefused, 0, 1, false},
+	} {
+		r := got[i]
+		if r.Kind != want.kind || len(r.Submissions) != want.sets || r.Unmatched != want.unmatched || r.Ambiguous != 0 || (r.Reply.Problem != "") != want.problem {
+			t.Errorf("%d: %+v", i, r)
+		}
+		if want.outcome != "" && (r.Outcomes[want.outcome] != 1 || len(r.Outcomes) != 1) {
+			t.Errorf("%d: outcomes %v", i, r.Outcomes)
+		}
+		stored, err := w.ledger.Reply(t.Context(), r.Reply.ID)
+		if err != nil || stored.ReadAt.IsZero() || stored.Problem != r.Reply.Problem || stored.Signature != answers.SignatureNone {
+			t.Errorf("%d: %+v, %v", i, stored, err)
+		}
+	}
+	w.wantState(s.ID, inbox.AcceptedWithRemarks)
+	if again := w.read(); len(again) != 0 {
+		t.Errorf("read again: %+v", again)
+	}
+	// Values may be personal and stay in the archive.
+	all, err := w.ledger.Answers(t.Context(), s.ID)
+	if err != nil || strings.Contains(fmt.Sprintf("%+v", all), "11111111111") {
+		t.Errorf("answers %+v, %v", all, err)
+	}
+}
+
+func TestUnreadManyForms(t *testing.T) {
+	w := newWorld(t)
+	one := string(testkit.Notification("", testkit.Hour(1), "1"))
+	form := one[strings.Index(one, "<Form>"):strings.Index(one, "</NOTIFICATION>")]
+	w.store(naming.FO, "NOTI", []byte(strings.Replace(one, form, strings.Repeat(form, 2500), 1)), nil)
+	if r := w.read()[0]; r.Reply.Forms != 2500 || r.Unmatched != 2500 || r.Outcomes[ledger.OutcomeAccepted] != 2500 || r.Reply.Problem != "" {
+		t.Errorf("%+v", r)
+	}
+}
+
+// A compressed reply that is damaged at its end says nothing at all.
+func TestUnreadDamagedArchive(t *testing.T) {
+	w := newWorld(t)
+	s := testkit.Sent(t, w.ledger, testkit.Draft([]string{"a"}))
+	content := zipped(t, testkit.Receipt(s.Set.GO().String(), "900000A1B2C3D", "ACRF-102"))
+	// The checksum stands behind the content and in the directory.
+	crc := content[bytes.Index(content, []byte("PK\x07\x08"))+4:][:4]
+	other := []byte{crc[0] ^ 1, crc[1], crc[2], crc[3]}
+	w.store(naming.CO, "ACRF", bytes.ReplaceAll(content, crc, other), nil)
+	r := w.read()[0]
+	if r.Reply.Problem == "" || len(r.Outcomes) != 0 || len(r.Submissions) != 0 {
+		t.Errorf("%+v", r)
+	}
+	w.wantState(s.ID, inbox.Sent)
+}
+
+// A file that is not there now may be there the next time.
+func TestUnreadWithoutFile(t *testing.T) {
+	w := newWorld(t)
+	s := testkit.Sent(t, w.ledger, testkit.Draft([]string{"a"}))
+	lost := w.store(naming.FO, "ACRF", testkit.Receipt(s.Set.GO().String(), "900000A1B2C3D"), nil)
+	w.store(naming.FO, "NOTI", testkit.Notification(s.Set.GO().String(), testkit.Hour(1), "1"), nil)
+	path := filepath.Join(w.archive, lost.File.Path)
+	if err := os.Rename(path, path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.read(); len(got) != 2 || got[0].Reply.Problem == "" || got[1].Reply.Problem != "" {
+		t.Errorf("%+v", got)
+	}
+	w.wantState(s.ID, inbox.Accepted)
+	if err := os.Rename(path+".away", path); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.read(); len(got) != 1 || got[0].Reply.Problem != "" || got[0].Outcomes[ledger.OutcomeAccepted] != 1 {
+		t.Errorf("%+v", got)
+	}
+	if s, err := w.ledger.Submission(t.Context(), s.ID); err != nil || s.Ticket != "900000A1B2C3D" {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+func TestUnreadSignatures(t *testing.T) {
+	content := testkit.Receipt("GO.DIMN.101380.20250101.00001.T.1", "900000A1B2C3D")
+	id := testkit.Identity(t)
+	der, _, err := sign.Sign(t.Context(), bytes.NewReader(content), id, sign.Options{SigningTime: testkit.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := sign.EncodeText(der, sign.Text64CRLF)
+	trusted, nobody := x509.NewCertPool(), x509.NewCertPool()
+	trusted.AddCert(id.Certificate())
+	for _, c := range []struct {
+		name  string
+		fs    []byte
+		roots *x509.CertPool
+		want  string
+	}{
+		{"none", nil, trusted, answers.SignatureNone},
+		{"nobody to trust is configured", good, nil, answers.SignatureNotChecked},
+		{"valid", good, trusted, answers.SignatureValid + sign.Describe(id.Certificate()).Owner},
+		{"by a stranger", good, nobody, answers.SignatureInvalid},
+		{"damaged", good[:len(good)/2], trusted, answers.SignatureInvalid},
+		{"empty", []byte{}, trusted, answers.SignatureInvalid},
+		{"too large", make([]byte, sign.MaxSignatureSize+1), trusted, answers.SignatureInvalid + "the signature file is too large"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.reader.Roots = c.roots
+			r := w.store(naming.FO, "ACRF", content, c.fs)
+			got := w.read()[0]
+			if !strings.HasPrefix(got.Reply.Signature, c.want) || got.Outcomes[ledger.OutcomeAccepted] != 1 {
+				t.Errorf("got %q, %v", got.Reply.Signature, got.Outcomes)
+			}
+			if stored, err := w.ledger.Reply(t.Context(), r.ID); err != nil || stored.Signature != got.Reply.Signature {
+				t.Errorf("stored %q, %v", stored.Signature, err)
+			}
+		})
+	}
+	t.Run("over other content", func(t *testing.T) {
+		w := newWorld(t)
+		w.reader.Roots = trusted
+		w.store(naming.FO, "ACRF", append(content, ' '), good)
+		if got := w.read()[0].Reply.Signature; !strings.HasPrefix(got, answers.SignatureInvalid) {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+type brokenLedger struct {
+	*ledger.Ledger
+	fail string
+}
+
+var errLedger = errors.New("disk full")
+
+func (l brokenLedger) AddAnswers(ctx context.Context, r ledger.Reply, a []ledger.Answer) error {
+	if l.fail == "add" {
+		return errLedger
+	}
+	return l.Ledger.AddAnswers(ctx, r, a)
+}
+
+func (l brokenLedger) ReadReply(ctx context.Context, r ledger.Reply) ([]inbox.Submission, error) {
+	if l.fail == "read" {
+		return nil, errLedger
+	}
+	return l.Ledger.ReadReply(ctx, r)
+}
+
+func TestUnreadLedgerFails(t *testing.T) {
+	for _, step := range []string{"add", "read"} {
+		w := newWorld(t)
+		s := testkit.Sent(t, w.ledger, testkit.Draft([]string{"a"}))
+		w.store(naming.FO, "ACRF", testkit.Receipt(s.Set.GO().String(), "900000A1B2C3D"), nil)
+		w.reader.Ledger = brokenLedger{w.ledger, step}
+		if _, err := w.reader.Unread(t.Context()); !errors.Is(err, errLedger) {
+			t.Errorf("%s: got %v", step, err)
+		}
+		w.wantState(s.ID, inbox.Sent)
+		w.reader.Ledger = w.ledger
+		w.read()
+		w.wantState(s.ID, inbox.Received)
+		if all, err := w.ledger.Answers(t.Context(), s.ID); err != nil || len(all) != 1 {
+			t.Errorf("%s: %+v, %v", step, all, err)
+		}
+	}
+	w := newWorld(t)
+	w.store(naming.FO, "ACRF", nil, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := w.reader.Unread(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}

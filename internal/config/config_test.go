@@ -1,0 +1,162 @@
+package config_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/testkit"
+)
+
+// env is an environment with a home of its own.
+func env(t *testing.T, pairs ...string) func(string) string {
+	t.Helper()
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("XDG_CONFIG_HOME", "")
+	values := map[string]string{"HOME": home}
+	for i := 0; i < len(pairs); i += 2 {
+		values[pairs[i]] = pairs[i+1]
+	}
+	return func(k string) string { return values[k] }
+}
+
+func TestDefaults(t *testing.T) {
+	getenv := env(t)
+	c, path, err := config.Load("", getenv)
+	if err != nil || path != "" {
+		t.Fatalf("got %q, %v", path, err)
+	}
+	state := filepath.Join(getenv("HOME"), ".local", "state", "socbatch")
+	if c.StateDir != state || c.Replies.Archive != filepath.Join(state, "replies") || c.Environment != "" || c.Endpoint.Host != "sftp.socialsecurity.be" ||
+		c.Endpoint.Port != 8022 || c.Endpoint.AllowSSHRSA || c.Endpoint.Parallel != 64 {
+		t.Errorf("%+v", c)
+	}
+	xdg := t.TempDir()
+	testkit.WriteFile(t, xdg, "socbatch/socbatch.toml", []byte("sender = \"101380\"\n"))
+	c, path, err = config.Load("", env(t, "XDG_CONFIG_HOME", xdg, "XDG_STATE_HOME", xdg))
+	if err != nil || c.Sender != "101380" || path != filepath.Join(xdg, "socbatch", "socbatch.toml") || c.StateDir != filepath.Join(xdg, "socbatch") {
+		t.Errorf("%+v, %q, %v", c, path, err)
+	}
+}
+
+func TestLoad(t *testing.T) {
+	file := testkit.WriteFile(t, t.TempDir(), "s.toml", []byte("\ufeff"+`# a comment
+sender = "101380"
+environment = "T"
+state_dir = "state"
+[endpoint]
+host = "localhost"
+key = "~/key"
+known_hosts = ["known", "/etc/known"]
+timeout = "90s"
+[identity]
+p12 = "certs/me.p12"
+[declaration]
+settle = "0s"
+[replies]
+archive = "/srv/replies"
+`))
+	dir := filepath.Dir(file)
+	getenv := env(t, "SOCBATCH_CONFIG", file)
+	c, path, err := config.Load("", getenv)
+	if err != nil || path != file {
+		t.Fatalf("got %q, %v", path, err)
+	}
+	e := c.Endpoint
+	if c.StateDir != filepath.Join(dir, "state") || c.Identity.P12 != filepath.Join(dir, "certs", "me.p12") || e.Key != filepath.Join(getenv("HOME"), "key") ||
+		!slices.Equal(e.KnownHosts, []string{filepath.Join(dir, "known"), "/etc/known"}) || c.Replies.Archive != "/srv/replies" {
+		t.Errorf("paths: %+v", c)
+	}
+	if c.Sender != "101380" || e.Host != "localhost" || e.Port != 8022 || e.Timeout != config.Duration(90*time.Second) || c.Declaration.Settle != 0 {
+		t.Errorf("values: %+v", c)
+	}
+	// The environment goes before the file.
+	c, _, err = config.Load(file, env(t,
+		"SOCBATCH_SENDER", "000042", "SOCBATCH_PORT", "22", "SOCBATCH_STATE_DIR", "/var/state", "SOCBATCH_ENVIRONMENT", "S",
+		"SOCBATCH_KEY", "~/other", "SOCBATCH_P12", "mine.p12", "SOCBATCH_P12_PASSWORD", "geheim", "SOCBATCH_HOST_KEYS", "SHA256:a, SHA256:b,"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	home, _ := os.UserHomeDir()
+	if c.Sender != "000042" || c.Endpoint.Port != 22 || c.StateDir != "/var/state" || c.Environment != "S" || c.Endpoint.Host != "localhost" ||
+		c.Endpoint.Key != filepath.Join(home, "other") || c.Identity.P12 != "mine.p12" || c.Identity.Password != "geheim" ||
+		!slices.Equal(c.Endpoint.HostKeys, []string{"SHA256:a", "SHA256:b"}) {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		line       int
+		want       string
+	}{
+		{"unknown setting", "sender = \"101380\"\n\nsendr = \"1\"\n", 3, "sendr: there is no such setting"},
+		{"unknown in a table", "[endpoint]\nhost = \"x\"\n  hots = \"y\" # typo\n", 3, "endpoint.hots"},
+		{"unknown table", "sender = \"101380\"\n[endpiont]\nhost = \"x\"\n", 3, "endpiont.host"},
+		{"empty unknown table", "[endpiont]\n", 1, "endpiont"},
+		{"same name in another table", "[endpoint]\nhost = \"x\"\n[identity]\nhost = \"x\"\n", 4, "identity.host"},
+		{"dotted", "endpoint.hots = 1\n", 1, "endpoint.hots"},
+		{"with a mark", "\ufeffsendr = 1\n", 1, "sendr"},
+		{"no TOML", "sender = \"101380\"\nhost = = 1\n", 2, ""},
+		{"password in the file", "[identity]\npassword = \"geheim\"\n", 2, "identity.password"},
+		{"odd time", "[endpoint]\ntimeout = \"soon\"\n", 0, "not a time"},
+		{"time below zero", "[endpoint]\ntimeout = \"-1s\"\n", 0, "not a time"},
+		{"no time", "[endpoint]\ntimeout = \"0s\"\n", 0, "endpoint.timeout"},
+		{"sender", "sender = \"1380\"\n", 0, "six digits"},
+		{"environment", "environment = \"X\"\n", 0, "does not exist"},
+		{"production as a default", "environment = \"R\"\n", 0, "never a default"},
+		{"port", "[endpoint]\nport = 70000\n", 0, "endpoint.port"},
+		{"parallel", "[endpoint]\nparallel = 0\n", 0, "endpoint.parallel"},
+		{"wrong type", "sender = 101380\n", 0, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file := testkit.WriteFile(t, t.TempDir(), "s.toml", []byte(c.text))
+			_, path, err := config.Load(file, env(t))
+			var e *config.Error
+			if !errors.As(err, &e) || c.line > 0 && e.Line != c.line || !strings.Contains(err.Error(), c.want) || path != file {
+				t.Errorf("got %v (%+v), want line %d, …%s…", err, e, c.line, c.want)
+			}
+			if strings.Contains(err.Error(), "geheim") {
+				t.Errorf("the error tells a secret: %v", err)
+			}
+		})
+	}
+	for _, pairs := range [][]string{
+		{"SOCBATCH_ENVIRONMENT", "R"}, {"SOCBATCH_PORT", "ssh"}, {"SOCBATCH_PORT", "0"}, {"SOCBATCH_SENDER", "x"},
+		{"SOCBATCH_CONFIG", "/does/not/exist.toml"},
+	} {
+		if _, _, err := config.Load("", env(t, pairs...)); err == nil {
+			t.Errorf("%v: no error", pairs)
+		}
+	}
+	if _, _, err := config.Load("/does/not/exist.toml", env(t)); err == nil || !strings.Contains(err.Error(), "/does/not/exist.toml") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestVariables(t *testing.T) {
+	seen := map[string]bool{}
+	for _, v := range config.Variables() {
+		if seen[v.Name] || v.Sets == "" || !strings.HasPrefix(v.Name, "SOCBATCH_") {
+			t.Errorf("%+v", v)
+		}
+		seen[v.Name] = true
+	}
+}
+
+func TestDuration(t *testing.T) {
+	var d config.Duration
+	if err := d.UnmarshalText([]byte("1h30m")); err != nil || d != config.Duration(90*time.Minute) {
+		t.Errorf("got %v, %v", d, err)
+	}
+	if b, err := d.MarshalText(); err != nil || string(b) != "1h30m0s" {
+		t.Errorf("got %s, %v", b, err)
+	}
+}
