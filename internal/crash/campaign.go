@@ -210,7 +210,6 @@ func (st *statistics) print(w io.Writer, seed uint64, took time.Duration) {
 // template is what every schedule begins with: making keys takes a while.
 type template struct {
 	client, server string
-	sender         string
 	ports          chan int
 }
 
