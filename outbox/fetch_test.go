@@ -190,7 +190,7 @@ func TestFetchBrokenAnywhere(t *testing.T) {
 					for _, s := range report.Sets {
 						failed = failed || s.Err != nil
 					}
-					if !failed {
+					if !failed && seen > k { // shared flushes: the last ones may not come
 						t.Error("nobody is told")
 					}
 					w.mu.Lock()
