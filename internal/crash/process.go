@@ -35,7 +35,8 @@ func newProcess(binary, client string, env []string, args []string) *process {
 	p.cmd = exec.Command(binary, args...) //nolint:gosec // the client under test
 	p.cmd.Dir = client
 	// Nothing of the person's own configuration, and temporary files where they are seen.
-	p.cmd.Env = append([]string{"HOME=" + client, "TMPDIR=" + filepath.Dir(client), "PATH=" + os.Getenv("PATH")}, env...)
+	// A client with the race detector would sleep for a second before it ends.
+	p.cmd.Env = append([]string{"HOME=" + client, "TMPDIR=" + filepath.Dir(client), "PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0"}, env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
 	return p
 }
