@@ -8,6 +8,7 @@ LDFLAGS = -s -w -X main.version=$(VERSION)
 PREFIX = /usr/local
 DESTDIR =
 FUZZTIME = 30s
+BENCHFLAGS =
 SCHEDULES = 2000
 SEED = 1
 LINT_VERSION = v2.15.0
@@ -46,8 +47,8 @@ vuln: ## look for known vulnerabilities in what is linked
 fuzz: ## run every fuzz test for FUZZTIME (30s)
 	scripts/fuzz.sh $(FUZZTIME)
 
-bench: ## run the benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: build ## measure beside lftp, sftp, rclone and openssl; BENCHFLAGS="-quick -rows 1,3"
+	GO="$(GO)" scripts/bench.sh $(BENCHFLAGS)
 
 crash: ## kill, cut and restart everywhere, SCHEDULES (2000) times, made from SEED (1)
 	@mkdir -p .build

@@ -81,6 +81,29 @@ func (b *bench) checkSet(in string, set naming.Set, fi []byte) error {
 	return nil
 }
 
+// checkSigned makes sure that the sets 1 to n are in a folder, under the names
+// that a script gives them, and that their signatures hold.
+func (b *bench) checkSigned(in string, n int) error {
+	for i := 1; i <= n; i++ {
+		s := set(i)
+		fi, err := os.ReadFile(filepath.Join(in, s.FI(1).String()))
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(fi, declaration(i)) {
+			return fmt.Errorf("%s has other bytes", s.FI(1))
+		}
+		fs, err := os.ReadFile(filepath.Join(in, s.FS(1).String()))
+		if err != nil {
+			return err
+		}
+		if err := b.verify(bytes.NewReader(fi), fs); err != nil {
+			return fmt.Errorf("%s: %w", s.FS(1), err)
+		}
+	}
+	return countFiles(in, 3*n)
+}
+
 func (b *bench) verify(content io.Reader, fs []byte) error {
 	_, err := sign.Verify(content, fs, sign.VerifyOptions{Registered: b.signers.own.Certificate(), SkipChain: true})
 	return err

@@ -147,17 +147,20 @@ func signature(ctx context.Context, id *sign.Identity, content []byte) ([]byte, 
 	return sign.EncodeText(der, sign.Text64CRLF), err
 }
 
+// today is the day in all names, also when midnight passes.
+var today = naming.DateOf(time.Now())
+
 // set is the name of the i-th declaration's set.
 func set(i int) naming.Set {
 	return naming.Set{
-		Application: "DIMN", Sender: senderNumber, Date: naming.DateOf(time.Now()),
+		Application: "DIMN", Sender: senderNumber, Date: today,
 		Sequence: naming.Sequence(fmt.Sprintf("%05d", i)), Environment: naming.Production, Parts: 1,
 	}
 }
 
 // replyName is the name of a file of the i-th reply set.
 func replyName(kind naming.Kind, i int) string {
-	return fmt.Sprintf("%v.ACRF.%s.%s.%05d.R", kind, naming.OfficeSender, naming.DateOf(time.Now()), i)
+	return fmt.Sprintf("%v.ACRF.%s.%s.%05d.R", kind, naming.OfficeSender, today, i)
 }
 
 // writeSources writes n declarations as a payroll program would, and returns

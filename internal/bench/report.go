@@ -144,6 +144,9 @@ func (b *bench) machine(ctx context.Context) string {
 	if d, err := flushTime(b.dir); err == nil {
 		add("a small file is flushed to the disk in %.2f ms", d.Seconds()*1000)
 	}
+	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
+		add("load %s before the run", strings.Fields(string(load))[0])
+	}
 	add("%s", runtime.Version())
 	for _, v := range [][]string{{"ssh", "-V"}, {"lftp", "--version"}, {"rclone", "version"}, {"openssl", "version"}} {
 		if text := b.version(ctx, v...); text != "" {

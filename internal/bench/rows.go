@@ -119,6 +119,18 @@ func (b *bench) setsUp(ctx context.Context, dir string) (row, error) {
 			return u, errors.Join(err, sameContents(from, filepath.Join(b.server.Home, "IN")))
 		}
 	}
+	// What submit does, by hand: lftp alone does not sign.
+	made := filepath.Join(dir, "made")
+	mirrorMade := b.lftp("mirror -R -P 32 " + made + " IN").args
+	signAndMirror := func(ctx context.Context) (usage, error) {
+		if err := errors.Join(b.server.clear(), os.RemoveAll(made), os.Mkdir(made, 0o700)); err != nil {
+			return usage{}, err
+		}
+		u, err := b.run(ctx, command{args: []string{
+			"sh", "-c", signScript + mirrorMade[len(mirrorMade)-1], "sh", filepath.Join(dir, "sources"), made, b.signers.cert, b.signers.key, tailFormat(),
+		}})
+		return u, errors.Join(err, b.checkSigned(filepath.Join(b.server.Home, "IN"), n))
+	}
 	batches, err := b.uploadBatches(dir, sets, n)
 	if err != nil {
 		return row{}, err
@@ -129,6 +141,7 @@ func (b *bench) setsUp(ctx context.Context, dir string) (row, error) {
 		deliver128          = "socbatch, delivery alone, 128"
 		mirror, sftps       = "lftp mirror -R -P 32", "8 × sftp -b side by side"
 	)
+	const script = "openssl per file, then lftp mirror"
 	deliverFew := fmt.Sprintf("socbatch, delivery alone, %d sets", few)
 	rcloneFew := fmt.Sprintf("rclone --transfers 32, %d sets", few)
 	return row{
@@ -137,6 +150,7 @@ func (b *bench) setsUp(ctx context.Context, dir string) (row, error) {
 			{name: submit64, ours: true, run: product(64)},
 			{name: deliver64, ours: true, run: delivery(64, n)},
 			{name: mirror, needs: []string{"lftp"}, run: peer(sets, b.lftp("mirror -R -P 32 "+sets+" IN"))},
+			{name: script, needs: []string{"openssl", "lftp"}, run: signAndMirror},
 			{name: submit128, ours: true, run: product(128)},
 			{name: deliver128, ours: true, run: delivery(128, n)},
 			{name: sftps, needs: []string{"sftp"}, run: peer(sets, b.sftpBatches(batches))},
@@ -144,8 +158,8 @@ func (b *bench) setsUp(ctx context.Context, dir string) (row, error) {
 			{name: rcloneFew, needs: []string{"rclone"}, run: peer(fewSets, b.rclone(fewSets, "IN"))},
 		},
 		comparisons: []comparison{
-			{submit64, mirror, 0.35}, {deliver64, mirror, 0.35}, {submit128, mirror, 0.2}, {deliver128, mirror, 0.2},
-			{submit64, sftps, 0}, {deliver64, sftps, 0}, {deliverFew, rcloneFew, 0},
+			{deliver64, mirror, 0.35}, {deliver128, mirror, 0.2}, {deliver64, sftps, 0}, {deliverFew, rcloneFew, 0},
+			{submit64, mirror, 0}, {submit128, mirror, 0}, {submit64, script, 0},
 		},
 	}, nil
 }
@@ -403,7 +417,7 @@ for f do
 done`, b.signers.cert, b.signers.key)
 	ours := []string{b.socbatch, "--config", s.config, "--quiet", "sign", "--force"}
 	peer := []string{"sh", "-c", recipe, "sh"}
-	const openssl = "openssl smime -sign -binary | base64"
+	const openssl = "openssl smime -sign -binary, base64"
 	ourLarge, peerLarge := fmt.Sprintf("socbatch sign, %d MiB", size>>20), fmt.Sprintf("%s, %d MiB", openssl, size>>20)
 	ourSmall, peerSmall := fmt.Sprintf("socbatch sign, %d files", n), fmt.Sprintf("%s, one run per file", openssl)
 	return row{
@@ -418,13 +432,12 @@ done`, b.signers.cert, b.signers.key)
 	}, nil
 }
 
-// recipe is what the manual tells a person to do, as a script. In its favour,
-// one connection carries all declarations.
-const recipe = `set -eu
-sources=$1 work=$2 out=$3 cert=$4 key=$5 tail=$6
-shift 6
-mkdir -p "$work" "$out"
-: > "$work/put"
+// signScript makes the files of a set for every declaration, with openssl as
+// the manual says: arguments are the folders with the declarations and for the
+// sets, certificate, key, and the form of a name behind its kind.
+const signScript = `set -eu
+sources=$1 work=$2 cert=$3 key=$4 tail=$5
+shift 5
 n=0
 for f in "$sources"/*.xml; do
 	n=$((n + 1))
@@ -433,18 +446,34 @@ for f in "$sources"/*.xml; do
 	openssl smime -sign -binary -in "$work/FI.$name.1" -signer "$cert" -inkey "$key" -outform PEM |
 		grep -v '^-----' > "$work/FS.$name.1"
 	: > "$work/GO.$name"
+done
+`
+
+// recipe goes on from signScript with what the manual tells a person to do:
+// for every declaration FI and FS, then GO; then the replies, which are deleted
+// once they are here. In its favour, one connection carries all declarations,
+// and nothing is flushed to the disk. Arguments that are left are sftp's.
+const recipe = signScript + `
+server=$1 out=$2
+shift 2
+mkdir "$out"
+for go in "$work"/GO.*; do
+	name=${go##*/GO.}
 	echo "put $work/FI.$name.1 IN/FI.$name.1
 put $work/FS.$name.1 IN/FS.$name.1
-put $work/GO.$name IN/GO.$name" >> "$work/put"
-done
-"$@" -b "$work/put" "$HOSTNAME_OF_SERVER"
-echo "get OUT/* $out/" > "$work/get"
-"$@" -b "$work/get" "$HOSTNAME_OF_SERVER"
+put $go IN/GO.$name"
+done > "$work.put"
+"$@" -b "$work.put" "$server"
+echo "get OUT/* $out/" > "$work.get"
+"$@" -b "$work.get" "$server"
 for f in "$out"/*; do
 	echo "rm OUT/${f##*/}"
-done > "$work/rm"
-"$@" -b "$work/rm" "$HOSTNAME_OF_SERVER"
+done > "$work.rm"
+"$@" -b "$work.rm" "$server"
 `
+
+// tailFormat is the form of a name behind its kind, for printf.
+func tailFormat() string { return fmt.Sprintf("DIMN.%s.%s.%%05d.R.1", senderNumber, set(1).Date) }
 
 // wholeJob is row 6.
 func (b *bench) wholeJob(ctx context.Context, dir string) (row, error) {
@@ -470,15 +499,15 @@ func (b *bench) wholeJob(ctx context.Context, dir string) (row, error) {
 		return u, errors.Join(err, b.checkFetched(ctx, s, replies, n, true), b.checkReceived(ctx, s, n))
 	}
 	work, home := filepath.Join(dir, "work"), filepath.Join(dir, "home")
-	tail := fmt.Sprintf("DIMN.%s.%s.%%05d.R.1", senderNumber, set(1).Date)
 	sftp := b.sftpArgs()
-	args := append([]string{"sh", "-c", recipe, "sh", sources, work, home, b.signers.cert, b.signers.key, tail}, sftp[:len(sftp)-1]...)
+	args := append([]string{"sh", "-c", recipe, "sh", sources, work, b.signers.cert, b.signers.key, tailFormat(), sftp[len(sftp)-1], home},
+		sftp[:len(sftp)-1]...)
 	script := func(ctx context.Context) (usage, error) {
-		if err := errors.Join(offer(), os.RemoveAll(work), os.RemoveAll(home)); err != nil {
+		if err := errors.Join(offer(), os.RemoveAll(work), os.RemoveAll(home), os.Mkdir(work, 0o700)); err != nil {
 			return usage{}, err
 		}
-		u, err := b.run(ctx, command{args: args, env: []string{"HOSTNAME_OF_SERVER=" + sftp[len(sftp)-1]}})
-		return u, errors.Join(err, countFiles(in, 3*n), sameContents(replies, home), empty(out))
+		u, err := b.run(ctx, command{args: args})
+		return u, errors.Join(err, b.checkSigned(in, n), sameContents(replies, home), empty(out))
 	}
 	const product, manual = "socbatch submit, then socbatch fetch", "the manual's recipe with openssl and sftp"
 	return row{
