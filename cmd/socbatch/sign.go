@@ -7,9 +7,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/socbatch/socbatch/internal/durable"
 	"github.com/socbatch/socbatch/naming"
@@ -79,29 +81,63 @@ func runSign(ctx context.Context, a *app, o signOptions) error {
 		Size   int64  `json:"size"`
 		Signer string `json:"signer"`
 	}
-	list := []item{}
-	for _, f := range o.files {
-		target := o.output
-		if target == "" {
-			target = signatureOf(f)
+	targets := make([]string, len(o.files))
+	for i, f := range o.files {
+		if targets[i] = o.output; o.output == "" {
+			targets[i] = signatureOf(f)
 		}
-		if target != "-" && !o.force {
-			if _, err := os.Lstat(target); err == nil {
-				return fmt.Errorf("%s is there already and was not replaced: use --force, or another --output", target)
+		if targets[i] != "-" && !o.force {
+			if _, err := os.Lstat(targets[i]); err == nil {
+				return fmt.Errorf("%s is there already and was not replaced, and nothing was signed: use --force, or another --output", targets[i])
 			}
 		}
-		rep, err := signFile(ctx, a, f, target, id, sign.Options{IncludeChain: o.chain || c.Identity.IncludeChain}, form)
-		if err != nil {
+	}
+	reports := make([]sign.Report, len(o.files))
+	done := make([]bool, len(o.files))
+	var total int64
+	for _, f := range o.files {
+		if info, err := os.Stat(f); err == nil {
+			total += info.Size()
+		}
+	}
+	bar := a.ui.progress("signing", total, true)
+	work, wctx := errgroup.WithContext(ctx)
+	work.SetLimit(2 * runtime.NumCPU()) // one flushes its file while another computes
+	opts := sign.Options{IncludeChain: o.chain || c.Identity.IncludeChain}
+	for i, f := range o.files {
+		work.Go(func() (err error) {
+			reports[i], err = signFile(wctx, a, bar, f, targets[i], id, opts, form)
+			done[i] = err == nil
 			return err
+		})
+	}
+	err = work.Wait()
+	bar.done()
+	list := []item{}
+	var unclean []string
+	owner := sign.Describe(id.Certificate()).Owner
+	for i, f := range o.files {
+		rep := reports[i]
+		if !done[i] {
+			continue // the error says why
 		}
 		if !rep.LineEnds.Clean() {
-			a.ui.warn("%s: not every line ends in CR LF (or it has NUL bytes); some programs would check its signature over other bytes", f)
+			unclean = append(unclean, printable(f))
 		}
-		owner := sign.Describe(id.Certificate()).Owner
-		list = append(list, item{f, target, fmt.Sprintf("%x", rep.SHA256), rep.Bytes, owner})
-		if target != "-" {
-			a.ui.result("signed  %s  by %s → %s", printable(f), printable(owner), printable(target))
+		list = append(list, item{f, targets[i], fmt.Sprintf("%x", rep.SHA256), rep.Bytes, owner})
+		if targets[i] != "-" {
+			a.ui.result("signed  %s  by %s → %s", printable(f), printable(owner), printable(targets[i]))
 		}
+	}
+	const named = 3
+	if n := len(unclean); n > named {
+		unclean = append(unclean[:named], fmt.Sprintf("and %d more", n-named))
+	}
+	if len(unclean) > 0 {
+		a.ui.warn("%s: not every line ends in CR LF (or there are NUL bytes); some programs would check such a signature over other bytes", strings.Join(unclean, ", "))
+	}
+	if err != nil {
+		return err
 	}
 	a.ui.object(map[string]any{"signatures": list})
 	return nil
@@ -115,17 +151,15 @@ func signatureOf(file string) string {
 	return file + ".FS"
 }
 
-func signFile(ctx context.Context, a *app, file, target string, id *sign.Identity, opts sign.Options, form sign.TextForm) (sign.Report, error) {
+func signFile(ctx context.Context, a *app, bar *progress, file, target string, id *sign.Identity, opts sign.Options, form sign.TextForm) (sign.Report, error) {
 	in, err := os.Open(file)
 	if err != nil {
 		return sign.Report{}, err
 	}
 	defer in.Close() //nolint:errcheck // only read
-	bar := a.ui.progress("signing", sizeOf(in), true)
 	der, rep, err := sign.Sign(ctx, bar.reader(in), id, opts)
-	bar.done()
 	if err != nil {
-		return rep, fmt.Errorf("%s: %w; nothing was signed", file, err)
+		return rep, fmt.Errorf("%s: %w; it was not signed", file, err)
 	}
 	text := sign.EncodeText(der, form)
 	if target == "-" {

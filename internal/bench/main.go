@@ -29,6 +29,7 @@ import (
 // bench is what every row needs.
 type bench struct {
 	dir      string
+	shm      string // directory in memory; empty where there is none
 	self     string // this program
 	socbatch string // the product
 	user     string
@@ -165,6 +166,11 @@ func drive(args []string) (err error) {
 	b.user = me.Username
 	if b.dir, err = os.MkdirTemp("", "socbatch-bench-"); err != nil {
 		return err
+	}
+	if b.shm, err = os.MkdirTemp("/dev/shm", "socbatch-bench-"); err == nil {
+		defer func() { err = errors.Join(err, os.RemoveAll(b.shm)) }()
+	} else {
+		b.shm = ""
 	}
 	if *keep {
 		b.say("working in %s", b.dir)
