@@ -328,10 +328,16 @@ func (w *world) wantStored(want ...string) {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		if rel, _ := filepath.Rel(w.archive, p); !files[filepath.ToSlash(rel)] {
+		rel, _ := filepath.Rel(w.archive, p)
+		if rel = filepath.ToSlash(rel); files[rel] {
+			return nil
+		}
+		stored, _, _ := strings.Cut(d.Name(), "~")
+		known, err := w.ledger.FilesNamed(w.t.Context(), naming.Test, stored)
+		if !slices.ContainsFunc(known, func(s outbox.Stored) bool { return s.File.Path == rel }) {
 			w.t.Errorf("%s is in the archive and not in the ledger", rel)
 		}
-		return nil
+		return err
 	})
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		w.t.Error(err)

@@ -43,6 +43,12 @@ type Options struct {
 	// Incomplete stores also replies whose GO does not come, when they were
 	// last written so long ago; they are not deleted. 0: they are left alone.
 	Incomplete time.Duration
+	// DeleteConflicts is a person's word that replies which came a second time
+	// with other contents may go from the server. Both are in the archive.
+	DeleteConflicts bool
+	// Verify is asked about every reply of a set before the set is deleted;
+	// what it refuses is stored and stays on the server. nil: nothing is asked.
+	Verify func(ctx context.Context, replyID int64) error
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Disk writes the archive; nil means the real one.
@@ -94,7 +100,7 @@ type Set struct {
 	// in part, and the next run takes it up again.
 	Err error
 
-	conflicts []Left
+	left []Left
 }
 
 // Left is a file that was left on the server.
@@ -114,6 +120,7 @@ const (
 	LeftIncomplete LeftReason = "incomplete" // a reply whose GO is not there yet
 	LeftAlone      LeftReason = "alone"      // a GO or FS without a reply
 	LeftConflict   LeftReason = "conflict"   // same name as a stored reply, other contents
+	LeftUnverified LeftReason = "unverified" // stored; its signature is not as demanded
 	LeftOverflow   LeftReason = "overflow"   // the folder holds more than one run takes
 )
 
@@ -145,8 +152,13 @@ func (f *Fetcher) Fetch(ctx context.Context, env naming.Environment) (Report, er
 		}
 	}
 	results := make([]*Set, len(groups))
+	var alone []int
 	var wg sync.WaitGroup
 	for i, g := range groups {
+		if g.goName != "" && g.missing() != nil {
+			alone = append(alone, i)
+			continue
+		}
 		if f.waitForRoom(ctx) != nil {
 			break
 		}
@@ -156,12 +168,22 @@ func (f *Fetcher) Fetch(ctx context.Context, env naming.Environment) (Report, er
 		})
 	}
 	wg.Wait()
+	lookAgain := f.secondLook(ctx, env)
+	for _, i := range alone {
+		if ctx.Err() != nil {
+			break
+		}
+		g := groups[i]
+		s := &Set{Key: g.key, GO: g.goName}
+		s.Err = f.finishAlone(ctx, env, dir, g, lookAgain, s)
+		results[i] = s
+	}
 	for _, s := range results {
 		if s == nil {
 			continue
 		}
 		report.Sets = append(report.Sets, *s)
-		report.Left = append(report.Left, s.conflicts...)
+		report.Left = append(report.Left, s.left...)
 	}
 	return report, ctx.Err()
 }
@@ -181,14 +203,19 @@ func (f *Fetcher) waitForRoom(ctx context.Context) error {
 // archiveDay is the directory of a day, as YYYY-MM-DD in Brussels.
 func archiveDay(t time.Time) string { return t.In(naming.Brussels()).Format(time.DateOnly) }
 
-// group is a reply set as listed.
+// group is a reply set as listed. Files of one set have one tail, and either
+// all of them or none say how many parts there are.
 type group struct {
 	key     string
+	parts   int // 0: the names do not say
 	goName  string
 	moreGOs []string // where each part has a GO of its own
 	replies []listed // FO and CO
 	signs   []listed // FS
 }
+
+// id tells sets apart.
+func (g *group) id() string { return fmt.Sprintf("%s/%d", g.key, g.parts) }
 
 type listed struct {
 	name naming.Name
@@ -230,13 +257,11 @@ func (f *Fetcher) list(ctx context.Context, env naming.Environment) ([]*group, [
 			return nil
 		}
 		seen[e.Name] = true
-		// Files of one set have one tail, and either all of them or none say
-		// how many parts there are.
-		key := name.SetKey() + fmt.Sprintf("/%d", name.Parts)
-		g := all[key]
-		if g == nil {
-			g = &group{key: name.SetKey()}
-			all[key] = g
+		g := &group{key: name.SetKey(), parts: name.Parts}
+		if known := all[g.id()]; known != nil {
+			g = known
+		} else {
+			all[g.id()] = g
 		}
 		l := listed{name, e.Size, e.ModTime}
 		switch name.Kind {
@@ -332,13 +357,6 @@ var errAlone = errors.New("a GO without a reply")
 // fetchSet stores a set and then deletes it on the server.
 func (f *Fetcher) fetchSet(ctx context.Context, env naming.Environment, dir string, g *group) *Set {
 	s := &Set{Key: g.key, GO: g.goName}
-	if err := g.missing(); err != nil {
-		if g.goName != "" {
-			err = f.finishAlone(ctx, env, g, err, s)
-		}
-		s.Err = err
-		return s
-	}
 	files, err := f.storeFiles(ctx, env, dir, g)
 	if err != nil {
 		s.Err = err
@@ -347,19 +365,49 @@ func (f *Fetcher) fetchSet(ctx context.Context, env naming.Environment, dir stri
 	if s.Err = f.enter(ctx, env, g, files, s); s.Err != nil {
 		return s
 	}
-	for _, x := range files {
-		if x.conflict {
-			s.conflicts = append(s.conflicts, Left{Name: x.name.String(), Reason: LeftConflict, Detail: "stored as " + x.Path, Time: x.time})
-		}
+	if s.left, s.Err = f.hold(ctx, files, len(g.replies)); s.Err != nil {
+		return s
 	}
 	f.opt.Observe(*s)
-	if f.opt.Keep || g.goName == "" {
+	if f.opt.Keep || g.goName == "" || len(s.left) > 0 {
 		return s
 	}
 	// What is stored is deleted even when the person has had enough.
 	s.Err = f.remove(context.WithoutCancel(ctx), env, g, files, nil, s)
 	return s
 }
+
+// hold says which stored files must stay on the server, and why. The first of
+// them are the replies, the others their signatures.
+func (f *Fetcher) hold(ctx context.Context, files []*file, replies int) ([]Left, error) {
+	var left []Left
+	for i, x := range files {
+		leave := func(reason LeftReason, detail string) {
+			left = append(left, Left{Name: x.name.String(), Reason: reason, Detail: detail, Time: x.time})
+		}
+		if x.conflict && !f.opt.DeleteConflicts {
+			leave(LeftConflict, "stored as "+x.Path)
+		}
+		if f.opt.Verify == nil || i >= replies {
+			continue
+		}
+		var refused *UnverifiedError
+		switch err := f.opt.Verify(ctx, x.replyID); {
+		case errors.As(err, &refused):
+			leave(LeftUnverified, refused.Reason)
+		case err != nil:
+			return nil, err
+		}
+	}
+	return left, nil
+}
+
+// UnverifiedError is what Verify says of a reply that must not be deleted.
+type UnverifiedError struct {
+	Reason string // what is wrong with its signature
+}
+
+func (e *UnverifiedError) Error() string { return "its signature is " + e.Reason }
 
 // file is one reply or signature of a set: stored before, or just now.
 type file struct {
@@ -504,7 +552,7 @@ func (f *Fetcher) enter(ctx context.Context, env naming.Environment, g *group, f
 	signs, lateSigns := map[int]*File{}, map[int]*file{}
 	for _, x := range files[len(g.replies):] {
 		signs[x.name.Part] = &x.File
-		if x.replyID == 0 && !x.conflict {
+		if x.replyID == 0 {
 			lateSigns[x.name.Part] = x
 		}
 	}
@@ -544,9 +592,6 @@ func (f *Fetcher) enter(ctx context.Context, env naming.Environment, g *group, f
 // before GO goes, so that a crash cannot keep it from hearing at all. gone are
 // replies of the set that an earlier run deleted.
 func (f *Fetcher) remove(ctx context.Context, env naming.Environment, g *group, files []*file, gone []int64, s *Set) error {
-	if len(s.conflicts) > 0 {
-		return nil
-	}
 	errs := make([]error, len(files))
 	var wg sync.WaitGroup
 	for i, x := range files {
@@ -583,9 +628,14 @@ func (f *Fetcher) removeFile(ctx context.Context, env naming.Environment, name s
 }
 
 // finishAlone deals with a GO whose replies are not, or not all, there. When
-// every file of the set was stored before, an earlier run broke off while it
+// every file of it was stored before, an earlier run broke off while it
 // deleted, and the rest is deleted now.
-func (f *Fetcher) finishAlone(ctx context.Context, env naming.Environment, g *group, why error, s *Set) error {
+//
+// The office may use a name again, and a folder that is written while it is
+// listed may show the new GO without its replies. So the folder is looked at a
+// second time, and the GO stays when anything of the set has come since.
+func (f *Fetcher) finishAlone(ctx context.Context, env naming.Environment, dir string, g *group, lookAgain func() (map[string]*group, error), s *Set) error {
+	why := g.missing()
 	goName, err := naming.Parse(g.goName)
 	if err != nil {
 		return err
@@ -597,8 +647,14 @@ func (f *Fetcher) finishAlone(ctx context.Context, env naming.Environment, g *gr
 	if rest == nil || f.opt.Keep {
 		return &IncompleteError{GO: g.goName, Err: why}
 	}
+	now, err := lookAgain()
+	if err != nil {
+		return err
+	}
+	if now[g.id()].more(g) {
+		return &IncompleteError{GO: g.goName, Err: why}
+	}
 	// What is still there is compared with what is stored before it goes.
-	dir := filepath.Join(f.opt.Archive, string(env), archiveDay(f.opt.Now()))
 	files, err := f.storeFiles(ctx, env, dir, g)
 	if err != nil {
 		return err
@@ -609,6 +665,31 @@ func (f *Fetcher) finishAlone(ctx context.Context, env naming.Environment, g *gr
 		}
 	}
 	return f.remove(context.WithoutCancel(ctx), env, g, files, rest, s)
+}
+
+// secondLook lists the folder once more, at the first call.
+func (f *Fetcher) secondLook(ctx context.Context, env naming.Environment) func() (map[string]*group, error) {
+	return sync.OnceValues(func() (map[string]*group, error) {
+		groups, _, err := f.list(ctx, env)
+		byID := map[string]*group{}
+		for _, g := range groups {
+			byID[g.id()] = g
+		}
+		return byID, err
+	})
+}
+
+// more reports whether a set holds a reply or signature that was not there
+// before.
+func (g *group) more(before *group) bool {
+	if g == nil {
+		return false
+	}
+	old := map[naming.Name]bool{}
+	for _, l := range slices.Concat(before.replies, before.signs) {
+		old[l.name] = true
+	}
+	return slices.ContainsFunc(slices.Concat(g.replies, g.signs), func(l listed) bool { return !old[l.name] })
 }
 
 // storedBefore gives the ids of the stored replies of a set when all of its

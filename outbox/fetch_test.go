@@ -357,6 +357,114 @@ func TestFetchOtherSignature(t *testing.T) {
 		t.Errorf("left %+v", report.Left)
 	}
 	w.wantServer(slices.Sorted(slices.Values(set))...)
+	w.opt.DeleteConflicts = true
+	w.ok()
+	w.wantServer()
+	w.wantStored(set[0])
+	// It was entered: coming again, it is no news and still a conflict.
+	w.opt.DeleteConflicts = false
+	w.put(set...)
+	w.files["OUTTEST/"+set[1]] = "signed anew"
+	if r := w.ok(); r.Sets[0].New || len(r.Left) != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// With a person's word also what came a second time with other contents goes,
+// after it is stored.
+func TestFetchDeleteConflicts(t *testing.T) {
+	w := newWorld(t)
+	set := []string{name("FO", 1, ""), name("FS", 1, ""), name("GO", 1, "")}
+	w.put(set...)
+	w.ok()
+	w.put(set...)
+	w.files["OUTTEST/"+set[0]] = "something else"
+	w.opt.DeleteConflicts = true
+	if r := w.ok(); len(r.Left) != 0 || !r.Sets[0].Deleted || !r.Sets[0].New {
+		t.Errorf("%+v", r)
+	}
+	w.wantServer()
+	w.wantStored(set[0], set[0])
+}
+
+// A reply whose signature is not as demanded is stored and stays.
+func TestFetchVerify(t *testing.T) {
+	w := newWorld(t)
+	set := []string{name("FO", 1, ".2.1"), name("FS", 1, ".2.1"), name("FO", 1, ".2.2"), name("GO", 1, ".2"), name("FO", 2, ""), name("GO", 2, "")}
+	w.put(set...)
+	w.opt.Verify = func(_ context.Context, id int64) error {
+		r, err := w.ledger.Reply(t.Context(), id)
+		if err == nil && strings.HasPrefix(r.Name, name("FO", 1, "")) && r.FSPath == "" {
+			err = &outbox.UnverifiedError{Reason: "not there"}
+		}
+		return err
+	}
+	for run := range 2 {
+		r := w.ok()
+		if len(r.Left) != 1 || r.Left[0].Reason != outbox.LeftUnverified || r.Left[0].Name != set[2] || r.Left[0].Detail != "not there" {
+			t.Errorf("run %d: left %+v", run, r.Left)
+		}
+		w.wantServer(slices.Sorted(slices.Values(set[:4]))...)
+		w.wantStored(set[0], set[2], set[4])
+	}
+	w.put(name("FS", 1, ".2.2"))
+	w.ok()
+	w.wantServer()
+	w.wantStored(set[0], set[2], set[4])
+
+	w.put(name("FO", 3, ""), name("GO", 3, ""))
+	w.opt.Verify = func(context.Context, int64) error { return errBroken }
+	if r := w.fetch(); !errors.Is(r.Sets[0].Err, errBroken) {
+		t.Errorf("%+v", r.Sets[0])
+	}
+	w.wantServer(name("FO", 3, ""), name("GO", 3, ""))
+}
+
+// The office may use a name again: a GO whose replies were stored before is
+// not deleted when the folder, looked at again, shows new ones.
+func TestFetchNameUsedAgain(t *testing.T) {
+	for _, again := range []string{name("FO", 1, ""), name("CO", 1, ""), name("FS", 1, "")} {
+		t.Run(again, func(t *testing.T) {
+			w := newWorld(t)
+			w.put(name("FO", 1, ""), name("GO", 1, ""), name("FO", 2, ""), name("GO", 2, ""))
+			w.ok()
+			w.put(name("GO", 1, ""), name("GO", 2, "")) // of 2, a run broke off
+			lists := 0
+			w.failure = func(step string) error {
+				if step == "list" {
+					if lists++; lists == 2 {
+						w.put(again)
+						w.mu.Lock()
+						w.files["OUTTEST/"+again] = "new"
+						w.mu.Unlock()
+					}
+				}
+				return nil
+			}
+			r := w.fetch()
+			var incomplete *outbox.IncompleteError
+			if lists != 2 || !errors.As(r.Sets[0].Err, &incomplete) || !r.Sets[1].Deleted {
+				t.Errorf("%d lists, %+v", lists, r.Sets)
+			}
+			w.wantServer(slices.Sorted(slices.Values([]string{again, name("GO", 1, "")}))...)
+		})
+	}
+}
+
+// Of a set whose GO does not come, what is there is stored.
+func TestFetchIncompleteParts(t *testing.T) {
+	w := newWorld(t)
+	w.put(name("FO", 1, ".2.1"))
+	w.opt.Incomplete = time.Hour
+	w.opt.Now = func() time.Time { return testkit.Now().Add(2 * time.Hour) }
+	if r := w.ok(); !r.Sets[0].New || r.Sets[0].Deleted {
+		t.Errorf("%+v", r.Sets[0])
+	}
+	w.wantStored(name("FO", 1, ".2.1"))
+	w.put(name("FO", 1, ".2.2"), name("GO", 1, ".2"))
+	w.ok()
+	w.wantServer()
+	w.wantStored(name("FO", 1, ".2.1"), name("FO", 1, ".2.2"))
 }
 
 // A reply that was stored without GO and signature gets its signature later.

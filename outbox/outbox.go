@@ -70,8 +70,8 @@ type Ledger interface {
 	// StoreReplies enters the replies of one set, all or none, and sets their
 	// ids.
 	StoreReplies(ctx context.Context, replies []*Reply) error
-	// AddSignature enters an FS that came after its reply was stored. It
-	// changes nothing when the reply has one.
+	// AddSignature enters an FS that came after its reply was stored. Where the
+	// reply has another one, the new one is kept beside it, as a conflict.
 	AddSignature(ctx context.Context, replyID int64, fs File) error
 	// Deleted records that a reply is gone from the server.
 	Deleted(ctx context.Context, replyID int64, at time.Time) error

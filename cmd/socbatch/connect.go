@@ -13,7 +13,9 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/socbatch/socbatch/internal/answers"
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/secret"
 	"github.com/socbatch/socbatch/sign"
 	"github.com/socbatch/socbatch/transport/hostkey"
@@ -153,6 +155,15 @@ func textForm(c config.Config) (sign.TextForm, error) {
 		return form, &config.Error{Key: "identity.text", Problem: err.Error()}
 	}
 	return form, nil
+}
+
+// replyReader reads what was fetched.
+func (a *app) replyReader(c config.Config, l *ledger.Ledger) (*answers.Reader, error) {
+	roots, err := replyRoots(c)
+	if err != nil {
+		return nil, err
+	}
+	return &answers.Reader{Ledger: l, Archive: c.Replies.Archive, Roots: roots, Demand: c.Replies.RequireSignature, Now: a.now}, nil
 }
 
 // replyRoots are the certificates to trust for replies; nil where none are

@@ -26,6 +26,7 @@ type fetchOptions struct {
 	environments []string
 	keep         bool
 	incomplete   bool
+	conflicts    bool
 	wait         time.Duration
 	interval     time.Duration
 	lockWait     time.Duration
@@ -52,6 +53,7 @@ shows the outcome.`,
 	f.StringSliceVarP(&o.environments, "env", "e", nil, "environments to fetch from: R, T, S; several with commas")
 	f.BoolVar(&o.keep, "keep", false, "leave everything on the server")
 	f.BoolVar(&o.incomplete, "incomplete", false, "store also replies whose GO does not come, and leave them on the server")
+	f.BoolVar(&o.conflicts, "delete-conflicts", false, "delete on the server also replies that came a second time with other contents; both stay in the archive")
 	f.DurationVarP(&o.wait, "wait", "w", 0, "go on until every sent declaration is answered, at most `TIME` (such as 10m)")
 	f.DurationVar(&o.interval, "interval", time.Minute, "`TIME` between two looks while waiting; it grows")
 	f.DurationVar(&o.lockWait, "lock-wait", 0, "wait at most `TIME` for another socbatch to be ready")
@@ -177,9 +179,13 @@ func settleBeforeFetch(ctx context.Context, a *app, c config.Config, l *ledger.L
 // wrong stands in the reports; the error is about a folder or the ledger.
 func fetchOnce(ctx context.Context, a *app, c config.Config, l *ledger.Ledger, session *sftp.Session, envs []naming.Environment, o fetchOptions) (fetched, error) {
 	var out fetched
+	reader, err := a.replyReader(c, l)
+	if err != nil {
+		return out, err
+	}
 	var errs []error
 	for _, env := range envs {
-		r, err := fetchFolder(ctx, a, c, l, session, env, o)
+		r, err := fetchFolder(ctx, a, c, l, reader, session, env, o)
 		out.reports = append(out.reports, r)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("folder %s: %w", env.Outbox(), err))
@@ -188,18 +194,13 @@ func fetchOnce(ctx context.Context, a *app, c config.Config, l *ledger.Ledger, s
 			}
 		}
 	}
-	roots, err := replyRoots(c)
-	if err != nil {
-		return out, errors.Join(append(errs, err)...)
-	}
-	reader := &answers.Reader{Ledger: l, Archive: c.Replies.Archive, Roots: roots, Now: a.now}
 	out.read, err = reader.Unread(context.WithoutCancel(ctx))
 	errs = append(errs, err)
 	printFetched(a, c, out)
 	return out, errors.Join(errs...)
 }
 
-func fetchFolder(ctx context.Context, a *app, c config.Config, l *ledger.Ledger, session *sftp.Session, env naming.Environment, o fetchOptions) (r outbox.Report, err error) {
+func fetchFolder(ctx context.Context, a *app, c config.Config, l *ledger.Ledger, reader *answers.Reader, session *sftp.Session, env naming.Environment, o fetchOptions) (r outbox.Report, err error) {
 	held, err := lock.Acquire(ctx, filepath.Join(c.StateDir, "locks"), "fetch-"+string(env), "socbatch fetch", o.lockWait)
 	if err != nil {
 		return r, err
@@ -208,7 +209,7 @@ func fetchFolder(ctx context.Context, a *app, c config.Config, l *ledger.Ledger,
 	bar := a.ui.progress("fetching "+env.Outbox(), -1, false)
 	defer bar.done()
 	options := outbox.Options{
-		Archive: c.Replies.Archive, Parallel: c.Endpoint.Parallel, Keep: o.keep, Now: a.now, Disk: &a.disk,
+		Archive: c.Replies.Archive, Parallel: c.Endpoint.Parallel, Keep: o.keep, DeleteConflicts: o.conflicts, Now: a.now, Disk: &a.disk,
 		Observe: func(s outbox.Set) {
 			a.log.Debug("stored", "set", s.GO, "replies", len(s.Replies))
 			bar.add(1)
@@ -217,7 +218,24 @@ func fetchFolder(ctx context.Context, a *app, c config.Config, l *ledger.Ledger,
 	if o.incomplete {
 		options.Incomplete = time.Duration(c.Replies.IncompleteAfter)
 	}
+	if c.Replies.RequireSignature {
+		options.Verify = demandSignature(l, reader)
+	}
 	return outbox.NewFetcher(session, l, options).Fetch(ctx, env)
+}
+
+// demandSignature refuses replies whose signature is not valid.
+func demandSignature(l *ledger.Ledger, reader *answers.Reader) func(context.Context, int64) error {
+	return func(ctx context.Context, id int64) error {
+		r, err := l.Reply(ctx, id)
+		if err != nil {
+			return err
+		}
+		if s := reader.Signature(r); !answers.Valid(s) {
+			return &outbox.UnverifiedError{Reason: s}
+		}
+		return nil
+	}
 }
 
 // awaited counts the sets that were sent and have no final answer.
@@ -245,6 +263,9 @@ func printFetched(a *app, c config.Config, f fetched) {
 	}
 	for _, r := range f.read {
 		a.ui.result("%s  %s  %s", a.ui.mark("stored", "stored"), r.Reply.Name, replyWords(r))
+		if r.Reply.Problem == answers.ProblemSignature {
+			continue // told among what was left
+		}
 		if strings.HasPrefix(r.Reply.Signature, answers.SignatureInvalid) {
 			a.ui.warn("%s: its signature is %s; do not rely on what it says", r.Reply.Name, printable(r.Reply.Signature))
 			a.ui.hint("check replies.trusted_roots in the configuration, and ask the office when they are right")
@@ -271,6 +292,10 @@ func printLeft(a *app, c config.Config, r outbox.Report) {
 			a.ui.warn("%s: %s", r.Environment.Outbox(), x.Detail)
 		case outbox.LeftConflict:
 			a.ui.warn("%s came a second time with other contents: both are kept (%s), and it stays on the server", x.Name, x.Detail)
+			a.ui.hint("ask the office which one counts; then: socbatch fetch --env %s --delete-conflicts", r.Environment)
+		case outbox.LeftUnverified:
+			a.ui.warn("%s does not count and stays on the server: its signature is %s", x.Name, printable(x.Detail))
+			a.ui.hint("it is stored; check replies.trusted_roots in the configuration, and ask the office when they are right")
 		default:
 			a.ui.say("left in %s: %s (%s)", r.Environment.Outbox(), printable(x.Name), x.Detail)
 		}

@@ -28,6 +28,7 @@ type Ledger interface {
 	UnreadReplies(ctx context.Context) ([]ledger.Reply, error)
 	AddAnswers(ctx context.Context, r ledger.Reply, answers []ledger.Answer) error
 	ReadReply(ctx context.Context, r ledger.Reply) ([]inbox.Submission, error)
+	FlagReply(ctx context.Context, r ledger.Reply) error
 }
 
 // Reader reads stored replies.
@@ -35,7 +36,10 @@ type Reader struct {
 	Ledger  Ledger
 	Archive string         // root of the archive
 	Roots   *x509.CertPool // whom to trust for the signatures of replies; nil: they are not checked
-	Now     func() time.Time
+	// Demand lets only replies with a valid signature count. Others are flagged
+	// in the ledger and stay unread: the next run looks at them again.
+	Demand bool
+	Now    func() time.Time
 }
 
 // Result is what one reply gave.
@@ -125,7 +129,11 @@ func (r *Reader) readAll(ctx context.Context, unread []ledger.Reply) ([]Result, 
 // reply itself stands in Reply.Problem.
 func (r *Reader) read(ctx context.Context, u ledger.Reply) (Result, error) {
 	res := Result{Reply: u, Outcomes: map[string]int{}}
-	res.Reply.Signature = r.signature(u)
+	res.Reply.Signature, res.Reply.Problem = r.Signature(u), ""
+	if r.Demand && !Valid(res.Reply.Signature) {
+		res.Reply.Problem = ProblemSignature
+		return res, r.Ledger.FlagReply(ctx, res.Reply)
+	}
 	var ledgerErr error
 	var batch []ledger.Answer
 	flush := func() error {
@@ -203,8 +211,14 @@ func (r *Reader) forms(u ledger.Reply, each reply.Handler) (reply.Summary, error
 	return reply.Read(content, each)
 }
 
-// signature checks the FS of a reply and says in words what came of it.
-func (r *Reader) signature(u ledger.Reply) string {
+// Valid reports whether a result of Signature is that of a valid one.
+func Valid(signature string) bool { return strings.HasPrefix(signature, SignatureValid) }
+
+// ProblemSignature is the Reply.Problem of a reply that does not count.
+const ProblemSignature = "its signature is not valid, and replies.require_signature is set"
+
+// Signature checks the FS of a reply and says in words what came of it.
+func (r *Reader) Signature(u ledger.Reply) string {
 	if u.FSPath == "" {
 		return SignatureNone
 	}

@@ -244,6 +244,62 @@ func TestUnreadSignatures(t *testing.T) {
 	})
 }
 
+// Where signatures are demanded, a reply without a valid one does not count
+// until it has one.
+func TestUnreadDemand(t *testing.T) {
+	w := newWorld(t)
+	s := testkit.Sent(t, w.ledger, testkit.Draft([]string{"a"}))
+	content := testkit.Receipt(s.Set.GO().String(), "900000A1B2C3D")
+	id := testkit.Identity(t)
+	der, _, err := sign.Sign(t.Context(), bytes.NewReader(content), id, sign.Options{SigningTime: testkit.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.reader.Roots, w.reader.Demand = x509.NewCertPool(), true
+	w.reader.Roots.AddCert(id.Certificate())
+	r := w.store(naming.FO, "ACRF", content, nil)
+	for range 2 {
+		got := w.read()
+		if len(got) != 1 || got[0].Reply.Problem != answers.ProblemSignature || len(got[0].Submissions) != 0 {
+			t.Errorf("got %+v", got)
+		}
+		w.wantState(s.ID, inbox.Sent)
+		if flagged, err := w.ledger.Reply(t.Context(), r.ID); err != nil || flagged.Signature != answers.SignatureNone || flagged.Problem == "" {
+			t.Errorf("stored %+v, %v", flagged, err)
+		}
+	}
+	fs := sign.EncodeText(der, sign.Text64CRLF)
+	late := outbox.File{Name: r.Name.WithKind(naming.FS).String(), Path: "T/late", Size: int64(len(fs)), Hash: sha256.Sum256(fs)}
+	testkit.WriteFile(t, w.archive, late.Path, fs)
+	if err := w.ledger.AddSignature(t.Context(), r.ID, late); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.read(); len(got) != 1 || !answers.Valid(got[0].Reply.Signature) || got[0].Reply.Problem != "" {
+		t.Errorf("got %+v", got)
+	}
+	w.wantState(s.ID, inbox.Received)
+}
+
+// A signature that comes after its reply was read is looked at all the same.
+func TestUnreadLateSignature(t *testing.T) {
+	w := newWorld(t)
+	s := testkit.Sent(t, w.ledger, testkit.Draft([]string{"a"}))
+	r := w.store(naming.FO, "ACRF", testkit.Receipt(s.Set.GO().String(), "900000A1B2C3D"), nil)
+	w.reader.Roots = x509.NewCertPool()
+	w.read()
+	late := outbox.File{Name: r.Name.WithKind(naming.FS).String(), Path: "T/late", Size: 1, Hash: sha256.Sum256([]byte("x"))}
+	testkit.WriteFile(t, w.archive, late.Path, []byte("x"))
+	if err := w.ledger.AddSignature(t.Context(), r.ID, late); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.read(); len(got) != 1 || !strings.HasPrefix(got[0].Reply.Signature, answers.SignatureInvalid) {
+		t.Errorf("got %+v", got)
+	}
+	if all, err := w.ledger.Answers(t.Context(), s.ID); err != nil || len(all) != 1 {
+		t.Errorf("%+v, %v", all, err)
+	}
+}
+
 type brokenLedger struct {
 	*ledger.Ledger
 	fail string

@@ -85,6 +85,9 @@ type Replies struct {
 	// TrustedRoots is a PEM file of the certificates to trust for their
 	// signatures.
 	TrustedRoots string `toml:"trusted_roots"`
+	// RequireSignature lets only replies with a valid signature count; others
+	// stay on the server.
+	RequireSignature bool `toml:"require_signature"`
 	// IncompleteAfter is for how long a reply may wait for its GO before it is
 	// reported.
 	IncompleteAfter Duration `toml:"incomplete_after"`
@@ -371,6 +374,9 @@ func (c *Config) Check() error {
 	}
 	if c.Endpoint.Timeout <= 0 {
 		return bad("endpoint.timeout", "must be more than nothing, such as \"60s\"")
+	}
+	if c.Replies.RequireSignature && c.Replies.TrustedRoots == "" {
+		return bad("replies.require_signature", "nothing says whose signatures to trust: set replies.trusted_roots")
 	}
 	return nil
 }

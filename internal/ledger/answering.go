@@ -106,16 +106,95 @@ func (l *Ledger) addAnswer(tx *sql.Tx, r Reply, a *Answer) error {
 			return err
 		}
 	}
-	if a.SubmissionID != 0 && a.Kind == KindReceipt && ticket != "" {
-		// The ticket of a positive receipt is the one that notifications name.
-		positive := a.Outcome == OutcomeAccepted || a.Outcome == OutcomeRemarks
-		if _, err := tx.Exec(`UPDATE submission SET ticket = $1 WHERE id = $2 AND (ticket = '' OR ($3 AND NOT EXISTS (
-			SELECT 1 FROM answer WHERE submission_id = $2 AND kind = 'receipt' AND outcome IN ('accepted', 'accepted-with-remarks') AND ticket = submission.ticket)))`,
-			ticket, a.SubmissionID, positive); err != nil {
+	switch {
+	case a.SubmissionID == 0 && a.Kind == KindNotification:
+		return keepTickets(tx, a)
+	case a.SubmissionID != 0 && a.Kind == KindReceipt && ticket != "":
+		return giveTicket(tx, a, ticket)
+	}
+	return nil
+}
+
+// keepTickets remembers by which tickets an answer may still find its set.
+func keepTickets(tx *sql.Tx, a *Answer) error {
+	for _, t := range a.Tickets {
+		if _, err := tx.Exec(`INSERT INTO loose_ticket (ticket, answer_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, t, a.ID); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// giveTicket enters the ticket of a receipt in its set: that of a positive
+// receipt is the one that notifications name. Those that came before the
+// receipt find their set now.
+func giveTicket(tx *sql.Tx, receipt *Answer, ticket string) error {
+	positive := receipt.Outcome == OutcomeAccepted || receipt.Outcome == OutcomeRemarks
+	res, err := tx.Exec(`UPDATE submission SET ticket = $1 WHERE id = $2 AND (ticket = '' OR ($3 AND NOT EXISTS (
+		SELECT 1 FROM answer WHERE submission_id = $2 AND kind = 'receipt' AND outcome IN ('accepted', 'accepted-with-remarks') AND ticket = submission.ticket)))`,
+		ticket, receipt.SubmissionID, positive)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	return tieLoose(tx, ticket)
+}
+
+// tieLoose ties the answers that name a ticket and match nothing yet.
+func tieLoose(tx *sql.Tx, ticket string) error {
+	for after := int64(0); ; {
+		loose, err := looseAnswers(tx, ticket, after)
+		if err != nil || len(loose) == 0 {
+			return err
+		}
+		for i := range loose {
+			a := &loose[i]
+			after = a.ID
+			if err := match(tx, a.environment, &a.Answer); err != nil {
+				return err
+			}
+			if a.SubmissionID == 0 {
+				continue
+			}
+			if _, err := tx.Exec(`UPDATE answer SET submission_id = $1, part = $2, form = $3, matched_by = $4 WHERE id = $5`,
+				a.SubmissionID, a.Part, a.Form, a.MatchedBy, a.ID); err != nil {
+				return err
+			}
+			if _, err := tx.Exec(`DELETE FROM loose_ticket WHERE answer_id = $1`, a.ID); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+type looseAnswer struct {
+	Answer
+	environment naming.Environment // of the folder in which the reply lay
+}
+
+// looseAnswers gives the next of the unmatched answers that name a ticket. A
+// reply may have a million, so they come in portions.
+func looseAnswers(tx *sql.Tx, ticket string, after int64) ([]looseAnswer, error) {
+	rows, err := tx.Query(`SELECT a.id, a.kind, a.file_name, a.reference, a.form_date, a.form_hour, r.environment
+		FROM loose_ticket l JOIN answer a ON a.id = l.answer_id JOIN reply r ON r.id = a.reply_id
+		WHERE l.ticket = $1 AND l.answer_id > $2 ORDER BY l.answer_id LIMIT 1000`, ticket, after)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close() //nolint:errcheck // Err is looked at
+	var out []looseAnswer
+	for rows.Next() {
+		a := looseAnswer{Answer: Answer{Tickets: []string{ticket}}}
+		var reference string
+		if err := rows.Scan(&a.ID, &a.Kind, &a.FileName, &reference, &a.Date, &a.Hour, &a.environment); err != nil {
+			return nil, err
+		}
+		a.References = nonEmpty(reference)
+		out = append(out, a)
+	}
+	return out, rows.Err()
 }
 
 func nullID(id int64) any {
@@ -152,6 +231,14 @@ func (l *Ledger) ReadReply(_ context.Context, r Reply) ([]inbox.Submission, erro
 		return nil
 	})
 	return changed, err
+}
+
+// FlagReply records what is wrong with a reply that is not read yet.
+func (l *Ledger) FlagReply(_ context.Context, r Reply) error {
+	return l.change(func(tx *sql.Tx) error {
+		_, err := tx.Exec(`UPDATE reply SET signature = $1, problem = $2 WHERE id = $3`, r.Signature, r.Problem, r.ID)
+		return err
+	})
 }
 
 func column[T any](tx *sql.Tx, query string, args ...any) ([]T, error) {

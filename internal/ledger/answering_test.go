@@ -160,6 +160,76 @@ func permutations(n int) [][]int {
 
 // The state, the ticket and whether the contents are free depend on what was
 // answered and not on the order in which it came.
+// A notification may come before the receipt whose ticket it names; a set that
+// another machine sent has none here.
+func TestNotificationBeforeReceipt(t *testing.T) {
+	l := testkit.Ledger(t, "")
+	s := testkit.Sent(t, l, testkit.Draft([]string{"one", "twice"}, []string{"two"}))
+	testkit.Sent(t, l, testkit.Draft([]string{"twice"}))
+	early := func(ticket, reference string, form int) ledger.Answer {
+		return ledger.Answer{Kind: ledger.KindNotification, Outcome: ledger.OutcomeAccepted, Tickets: []string{"form-ticket", ticket}, References: []string{reference}, Date: "2026-03-02", Hour: testkit.Hour(form)}
+	}
+	const many = 2100 // more than one portion
+	first := make([]ledger.Answer, many)
+	for i := range first {
+		first[i] = early("T-accepted", "unheard of", 9)
+	}
+	first[0] = early("T-accepted", "twice", 9)
+	answer(t, l, naming.Test, first...)
+	answer(t, l, naming.Test, early("another's", "twice", 9))
+	if got, err := l.Answers(t.Context(), s.ID); err != nil || len(got) != 0 {
+		t.Fatalf("tied before the receipt: %d, %v", len(got), err)
+	}
+	answer(t, l, naming.Test, receipt(s, ledger.OutcomeAccepted))
+	got, err := l.Answers(t.Context(), s.ID)
+	if err != nil || len(got) != many+1 {
+		t.Fatalf("%d answers are tied, want %d (%v)", len(got), many+1, err)
+	}
+	if a := got[0]; a.MatchedBy != ledger.ByTicket || a.Part != 1 || a.Form != 2 {
+		t.Errorf("got %+v", a)
+	}
+	if a := got[many]; a.Kind != ledger.KindReceipt {
+		t.Errorf("got %+v", a)
+	}
+	if now, err := l.Submission(t.Context(), s.ID); err != nil || now.State != inbox.Accepted {
+		t.Errorf("the set is %s (%v)", now.State, err)
+	}
+}
+
+// When the ticket of a negative receipt gives way to that of a positive one,
+// what names the second is tied too; a ticket that two sets have ties nothing.
+func TestNotificationBeforeSecondReceipt(t *testing.T) {
+	l := testkit.Ledger(t, "")
+	s := testkit.Sent(t, l, testkit.Draft([]string{"a"}))
+	noti := ledger.Answer{Kind: ledger.KindNotification, Outcome: ledger.OutcomeAccepted, Tickets: []string{"T-accepted"}}
+	answer(t, l, naming.Test, noti)
+	answer(t, l, naming.Test, receipt(s, ledger.OutcomeRefused, "ACRF-133"))
+	answer(t, l, naming.Test, receipt(s, ledger.OutcomeAccepted))
+	if got, err := l.Answers(t.Context(), s.ID); err != nil || len(got) != 3 {
+		t.Fatalf("%d answers (%v)", len(got), err)
+	}
+	other := testkit.Sent(t, l, testkit.Draft([]string{"b"}))
+	third := testkit.Sent(t, l, testkit.Draft([]string{"c"}))
+	same := func(s inbox.Submission) ledger.Answer {
+		r := receipt(s, ledger.OutcomeAccepted)
+		r.Tickets = []string{"given twice"}
+		return r
+	}
+	answer(t, l, naming.Test, same(other))
+	noti.Tickets = []string{"given twice", "T-third"}
+	answer(t, l, naming.Production, noti)
+	if got, err := l.Answers(t.Context(), other.ID); err != nil || len(got) != 2 {
+		t.Fatalf("%d answers (%v)", len(got), err)
+	}
+	answer(t, l, naming.Test, same(third))
+	answer(t, l, naming.Test, noti)
+	for _, s := range []inbox.Submission{other, third} {
+		if got, err := l.Answers(t.Context(), s.ID); err != nil || len(got) > 2 {
+			t.Errorf("%d answers (%v)", len(got), err)
+		}
+	}
+}
+
 func TestJudge(t *testing.T) {
 	const ok, remarks, no, maybe, odd = ledger.OutcomeAccepted, ledger.OutcomeRemarks, ledger.OutcomeRefused, ledger.OutcomeToValidate, ledger.OutcomeUnknown
 	type build = func(s inbox.Submission) ledger.Answer
@@ -374,13 +444,13 @@ func TestFilesNamed(t *testing.T) {
 		t.Errorf("half of a set is stored: %+v, %v", got, err)
 	}
 	late := outbox.File{Name: fs, Path: "late", Size: 3, Hash: outbox.Hash{9}}
-	for _, r := range []*outbox.Reply{first, second} {
+	for _, r := range []*outbox.Reply{first, second, first, second} { // again changes nothing
 		if err := l.AddSignature(t.Context(), r.ID, late); err != nil {
 			t.Fatal(err)
 		}
 	}
 	got, err := l.FilesNamed(t.Context(), naming.Test, fs)
-	if err != nil || len(got) != 2 || got[0].File != late || got[1].File != *second.Signature {
+	if err != nil || len(got) != 3 || got[0].File != late || got[0].Conflict || got[1].File != *second.Signature || got[2].File != late || !got[2].Conflict {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	if got, err := l.FilesNamed(t.Context(), naming.Production, fs); err != nil || len(got) != 0 {

@@ -19,6 +19,8 @@ func (l *Ledger) FilesNamed(ctx context.Context, env naming.Environment, name st
 		SELECT id, path, size, sha256, conflict FROM reply WHERE environment = $1 AND name = $2
 		UNION ALL
 		SELECT id, fs_path, fs_size, fs_sha256, conflict FROM reply WHERE environment = $1 AND fs_name = $2
+		UNION ALL
+		SELECT r.id, o.path, o.size, o.sha256, 1 FROM other_signature o JOIN reply r ON r.id = o.reply_id WHERE r.environment = $1 AND o.name = $2
 		ORDER BY 1`, env, name)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
@@ -64,11 +66,21 @@ func (l *Ledger) StoreReplies(_ context.Context, replies []*outbox.Reply) error 
 	})
 }
 
-// AddSignature implements outbox.Ledger.
+// AddSignature implements outbox.Ledger. The reply is to be read again, since
+// its signature was not looked at.
 func (l *Ledger) AddSignature(_ context.Context, replyID int64, fs outbox.File) error {
 	return l.change(func(tx *sql.Tx) error {
-		_, err := tx.Exec(`UPDATE reply SET fs_name = $1, fs_path = $2, fs_size = $3, fs_sha256 = $4 WHERE id = $5 AND fs_name = ''`,
+		res, err := tx.Exec(`UPDATE reply SET fs_name = $1, fs_path = $2, fs_size = $3, fs_sha256 = $4, read_at = '' WHERE id = $5 AND fs_name = ''`,
 			fs.Name, fs.Path, fs.Size, fs.Hash.String(), replyID)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n > 0 {
+			return err
+		}
+		_, err = tx.Exec(`INSERT INTO other_signature (reply_id, name, path, size, sha256)
+			SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS (SELECT 1 FROM reply WHERE id = $1 AND fs_sha256 = $5) ON CONFLICT DO NOTHING`,
+			replyID, fs.Name, fs.Path, fs.Size, fs.Hash.String())
 		return err
 	})
 }

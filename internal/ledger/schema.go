@@ -151,6 +151,28 @@ CREATE TABLE anomaly (
 	location  TEXT NOT NULL DEFAULT '',
 	PRIMARY KEY (answer_id, position)
 );
+`, `
+-- Signatures that came for a reply that had one already.
+CREATE TABLE other_signature (
+	reply_id INTEGER NOT NULL REFERENCES reply (id),
+	name     TEXT NOT NULL,
+	path     TEXT NOT NULL,
+	size     INTEGER NOT NULL,
+	sha256   TEXT NOT NULL,
+	PRIMARY KEY (reply_id, sha256)
+);
+CREATE INDEX other_signature_name ON other_signature (name);
+
+-- The tickets of notifications that match no set yet: the receipt that gives
+-- the ticket to a set may come later.
+CREATE TABLE loose_ticket (
+	ticket    TEXT NOT NULL,
+	answer_id INTEGER NOT NULL REFERENCES answer (id),
+	PRIMARY KEY (ticket, answer_id)
+) WITHOUT ROWID;
+CREATE INDEX loose_ticket_answer ON loose_ticket (answer_id);
+INSERT INTO loose_ticket (ticket, answer_id)
+	SELECT ticket, id FROM answer WHERE submission_id IS NULL AND kind = 'notification' AND ticket <> '';
 `}
 
 // migrate brings the schema to the newest version, or refuses a ledger that a
