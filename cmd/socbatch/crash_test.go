@@ -178,7 +178,7 @@ func oneSetAnswered(t *testing.T, where string, st *stand) {
 		t.Fatalf("%s: left on the server: %v", where, left)
 	}
 	_, out = runClient(t, st, "status", "--json")
-	if n := strings.Count(out, `"state": "accepted"`); n != 1 {
+	if n := strings.Count(out, `"state":"accepted"`); n != 1 {
 		t.Fatalf("%s: %d accepted sets in the ledger\n%s", where, n, out)
 	}
 }
@@ -249,7 +249,7 @@ func crashFetch(t *testing.T, at int64, mode crashMode) (fired bool) {
 		t.Fatalf("%s: half-written files are left: %v, %v", where, rest, err)
 	}
 	_, out := runClient(t, st, "status", "--json")
-	if n := strings.Count(out, `"state": "accepted"`); n != 1 {
+	if n := strings.Count(out, `"state":"accepted"`); n != 1 {
 		t.Fatalf("%s: %d accepted sets in the ledger\n%s", where, n, out)
 	}
 	return true

@@ -69,6 +69,7 @@ type fetched struct {
 }
 
 func runFetch(ctx context.Context, a *app, o fetchOptions) (err error) {
+	a.ui.events = a.ui.events || o.wait > 0
 	c, err := a.config()
 	if err != nil {
 		return err
@@ -197,6 +198,7 @@ func fetchOnce(ctx context.Context, a *app, c config.Config, l *ledger.Ledger, s
 	out.read, err = reader.Unread(context.WithoutCancel(ctx))
 	errs = append(errs, err)
 	printFetched(a, c, out)
+	tellRead(a, out.read)
 	return out, errors.Join(errs...)
 }
 
@@ -206,7 +208,7 @@ func fetchFolder(ctx context.Context, a *app, c config.Config, l *ledger.Ledger,
 		return r, err
 	}
 	defer func() { err = errors.Join(err, held.Release()) }()
-	bar := a.ui.progress("fetching "+env.Outbox(), -1, false)
+	bar := a.ui.progress("fetching", "fetching "+env.Outbox(), -1, false)
 	defer bar.done()
 	options := outbox.Options{
 		Archive: c.Replies.Archive, Parallel: c.Endpoint.Parallel, Keep: o.keep, DeleteConflicts: o.conflicts, Now: a.now, Disk: &a.disk,
@@ -249,6 +251,16 @@ func awaited(ctx context.Context, l *ledger.Ledger, envs []naming.Environment) (
 		n += len(open)
 	}
 	return n, nil
+}
+
+// tellRead tells programs of the replies and of what became of the sets.
+func tellRead(a *app, read []answers.Result) {
+	for _, r := range read {
+		a.ui.event("reply", map[string]any{"reply": replyJSON(r)})
+		for _, s := range r.Submissions {
+			a.ui.event("submission", map[string]any{"submission": submissionJSON(s)})
+		}
+	}
 }
 
 func printFetched(a *app, c config.Config, f fetched) {

@@ -94,6 +94,10 @@ func newStand(t testing.TB, dir string, change func(*sandbox.Config)) *stand {
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	type key struct{}
+	contracts, err := schemas()
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
@@ -157,11 +161,16 @@ func TestScripts(t *testing.T) {
 					ts.Fatalf("%v left instead of %s", left, args[1])
 				}
 			},
-			// json: the last standard output is one JSON object; json KEY=VALUE…
-			// compares values by their dotted paths.
+			// schema NAME: the last standard output is as docs/schema/NAME says.
+			"schema": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(checkContract(contracts, args[0], ts.ReadFile("stdout")))
+			},
+			// json: the last line of standard output is a JSON object; json
+			// KEY=VALUE… compares values by their dotted paths.
 			"json": func(ts *testscript.TestScript, _ bool, args []string) {
+				lines := strings.Split(strings.TrimSpace(ts.ReadFile("stdout")), "\n")
 				var v any
-				if err := json.Unmarshal([]byte(ts.ReadFile("stdout")), &v); err != nil {
+				if err := json.Unmarshal([]byte(lines[len(lines)-1]), &v); err != nil {
 					ts.Fatalf("not JSON: %v", err)
 				}
 				for _, a := range args {

@@ -57,6 +57,7 @@ deletes a reply on the server before it is safely stored.
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
 			a.log = a.ui.logger(a.verbose)
+			a.ui.json = a.ui.json || a.ui.events
 		},
 	}
 	cmd.SetVersionTemplate("socbatch {{.Version}}\n")
@@ -64,6 +65,7 @@ deletes a reply on the server before it is safely stored.
 	f := cmd.PersistentFlags()
 	f.StringVar(&a.configPath, "config", "", "configuration `FILE` (default "+displayPath(config.DefaultPath(a.getenv))+")")
 	f.BoolVar(&a.ui.json, "json", false, "print the result as JSON on standard output, and nothing else there")
+	f.BoolVar(&a.ui.events, "events", false, "JSON, and before the result an object per line for what happens")
 	f.BoolVarP(&a.ui.quiet, "quiet", "q", false, "say nothing but results and errors")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "say what happens in detail")
 	f.StringVar(&a.flags.sender, "sender", "", "sender `NUMBER`, six digits")

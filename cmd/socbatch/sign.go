@@ -100,7 +100,7 @@ func runSign(ctx context.Context, a *app, o signOptions) error {
 			total += info.Size()
 		}
 	}
-	bar := a.ui.progress("signing", total, true)
+	bar := a.ui.progress("signing", "signing", total, true)
 	work, wctx := errgroup.WithContext(ctx)
 	work.SetLimit(2 * runtime.NumCPU()) // one flushes its file while another computes
 	opts := sign.Options{IncludeChain: o.chain || c.Identity.IncludeChain}
@@ -241,7 +241,7 @@ func runVerify(_ context.Context, a *app, o verifyOptions) error {
 		return err
 	}
 	defer in.Close() //nolint:errcheck // only read
-	bar := a.ui.progress("checking", sizeOf(in), true)
+	bar := a.ui.progress("checking", "checking", sizeOf(in), true)
 	sig, err := sign.Verify(bar.reader(in), fs, opts)
 	bar.done()
 	if err != nil {

@@ -31,6 +31,7 @@ type submitOptions struct {
 	dryRun      bool
 	sign        bool
 	skipChecks  bool
+	strict      bool
 	resubmit    bool
 	reason      string
 	wait        time.Duration
@@ -74,6 +75,7 @@ command is given again.`,
 	f.BoolVar(&o.resubmit, "resubmit", false, "send contents again that were sent before; needs --reason")
 	f.StringVar(&o.reason, "reason", "", "why, for the ledger")
 	f.DurationVarP(&o.wait, "wait", "w", 0, "stay until the answers are there, at most `TIME` (such as 10m)")
+	f.BoolVar(&o.strict, "strict", false, "with --wait: remarks on an accepted declaration are exit code 6 too")
 	f.DurationVar(&o.lockWait, "lock-wait", 0, "wait at most `TIME` for another socbatch to be ready")
 	f.DurationVar(&o.settle, "settle", 0, "a file must not have changed for `TIME` (default 2s)")
 	f.DurationVar(&o.pause, "settle-pause", 10*time.Second, "`TIME` between two looks at a set whose outcome is unknown")
@@ -93,6 +95,7 @@ type submission struct {
 }
 
 func runSubmit(ctx context.Context, a *app, o submitOptions) error {
+	a.ui.events = a.ui.events || o.wait > 0
 	s, err := planSubmit(ctx, a, o)
 	if err != nil {
 		return err
@@ -115,6 +118,9 @@ func planSubmit(ctx context.Context, a *app, o submitOptions) (*submission, erro
 	}
 	if !o.resubmit && o.reason != "" {
 		return nil, usagef("--reason goes with --resubmit")
+	}
+	if o.strict && o.wait <= 0 {
+		return nil, usagef("--strict goes with --wait: without it no answer is looked at")
 	}
 	if o.application != "" {
 		if faults := naming.Validate("FI."+o.application, naming.Context{}); len(faults) > 1 {
@@ -297,7 +303,7 @@ func send(ctx context.Context, a *app, s *submission) (err error) {
 			}
 		}
 	}
-	bar := a.ui.progress("sending", total, true)
+	bar := a.ui.progress("sending", "sending", total, true)
 	spool := inbox.NewSpool(filepath.Join(c.StateDir, "spool"), &a.disk)
 	submitter := s.submitter(a, spool, l)
 	var mu sync.Mutex
@@ -312,7 +318,9 @@ func send(ctx context.Context, a *app, s *submission) (err error) {
 				mu.Lock()
 				defer mu.Unlock()
 				a.log.Debug(string(e.What), "set", e.Set.String(), "file", e.File, "bytes", e.Size)
-				bar.add(e.Size)
+				if strings.HasPrefix(e.File, string(naming.FI)) {
+					bar.add(e.Size)
+				}
 			},
 		})
 		return d, settleLeft(ctx, a, l, d, c.Sender, s.env)
@@ -337,6 +345,9 @@ func send(ctx context.Context, a *app, s *submission) (err error) {
 		}
 		printWarnings(a, outcomes[i])
 		printOutcome(a, outcomes[i])
+		if sub := outcomes[i].Submission; outcomes[i].Err == nil {
+			a.ui.event("submission", map[string]any{"submission": submissionJSON(sub)})
+		}
 	}
 	tidy(ctx, a, l, spool)
 	var answers []inbox.Submission
@@ -477,7 +488,7 @@ func finish(a *app, s *submission, outcomes []inbox.Outcome, answers []inbox.Sub
 		}
 		err := o.Err
 		if err == nil && s.options.wait > 0 && !dry {
-			err = answered(sub)
+			err = answered(sub, s.options.strict)
 		}
 		if err != nil {
 			x := explain(err)
@@ -501,10 +512,15 @@ func finish(a *app, s *submission, outcomes []inbox.Outcome, answers []inbox.Sub
 }
 
 // answered turns the state of a set that was waited for into an error, unless
-// it is accepted.
-func answered(s inbox.Submission) error {
+// it is accepted; where strict, without remarks.
+func answered(s inbox.Submission, strict bool) error {
 	switch s.State {
-	case inbox.Accepted, inbox.AcceptedWithRemarks:
+	case inbox.AcceptedWithRemarks:
+		if strict {
+			return codedError{fmt.Errorf("%s was accepted with remarks, and --strict was given", s.Set), exitRefused}
+		}
+		return nil
+	case inbox.Accepted:
 		return nil
 	case inbox.Refused:
 		return codedError{fmt.Errorf("%s was refused", s.Set), exitRefused}

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -30,9 +33,11 @@ type streams struct {
 type ui struct {
 	streams
 	json, quiet bool
+	events      bool // with json: objects also while the work goes on
 	colour      bool // on standard error
 	colourOut   bool // on standard output
-	printed     bool // something is on standard output with --json
+	printed     bool // the result is on standard output with --json
+	writing     sync.Mutex
 }
 
 func newUI(s streams, getenv func(string) string) *ui {
@@ -68,10 +73,41 @@ func (u *ui) object(v any) {
 		return
 	}
 	u.printed = true
-	e := json.NewEncoder(u.out)
+	u.line(v)
+}
+
+// event prints what has just happened, for programs that want to hear of it
+// before the end.
+func (u *ui) event(what string, fields map[string]any) {
+	if !u.json || !u.events {
+		return
+	}
+	out := map[string]any{"event": what, "at": time.Now().UTC().Truncate(time.Millisecond)}
+	maps.Copy(out, fields)
+	u.line(out)
+}
+
+// contract is the version of what --json prints: it grows when a field is
+// taken away or changes its meaning.
+const contract = 1
+
+// line writes one object on one line, with the version of the contract first.
+func (u *ui) line(v any) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	_ = e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		panic(err) // no shape of ours holds what JSON cannot write
+	}
+	head := fmt.Sprintf(`{"contract":%d`, contract)
+	if rest := b.String()[1:]; strings.HasPrefix(rest, "}") {
+		head += rest
+	} else {
+		head += "," + rest
+	}
+	u.writing.Lock()
+	defer u.writing.Unlock()
+	_, _ = io.WriteString(u.out, head)
 }
 
 // say tells the person something that is no result.
@@ -149,12 +185,30 @@ func (u *ui) mark(state, text string) string {
 }
 
 // progress shows how far a long piece of work is: on a terminal only, and only
-// after a second.
+// after a second; where programs listen to events, once a second and at the end.
 type progress struct {
-	bar *progressbar.ProgressBar
+	bar  *progressbar.ProgressBar
+	tell func(done int64)
+
+	mu   sync.Mutex
+	sum  int64
+	told time.Time
 }
 
-func (u *ui) progress(what string, total int64, bytes bool) *progress {
+func (u *ui) progress(phase, what string, total int64, inBytes bool) *progress {
+	if u.json && u.events {
+		unit := "sets"
+		if inBytes {
+			unit = "bytes"
+		}
+		return &progress{told: time.Now(), tell: func(done int64) {
+			fields := map[string]any{"phase": phase, "done": done, "unit": unit}
+			if total >= 0 {
+				fields["total"] = total
+			}
+			u.event("progress", fields)
+		}}
+	}
 	if u.quiet || u.json || !isTerminal(u.err) {
 		return &progress{}
 	}
@@ -162,7 +216,7 @@ func (u *ui) progress(what string, total int64, bytes bool) *progress {
 	return &progress{bar: progressbar.NewOptions64(total,
 		progressbar.OptionSetWriter(&later{u.err, began.Add(time.Second)}),
 		progressbar.OptionSetDescription(what),
-		progressbar.OptionShowBytes(bytes),
+		progressbar.OptionShowBytes(inBytes),
 		progressbar.OptionShowCount(),
 		progressbar.OptionClearOnFinish(),
 		progressbar.OptionThrottle(100*time.Millisecond),
@@ -173,11 +227,21 @@ func (p *progress) add(n int64) {
 	if p.bar != nil {
 		_ = p.bar.Add64(n)
 	}
+	if p.tell == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sum += n
+	if now := time.Now(); now.Sub(p.told) >= time.Second {
+		p.told = now
+		p.tell(p.sum)
+	}
 }
 
 // reader counts what is read.
 func (p *progress) reader(r io.Reader) io.Reader {
-	if p.bar == nil {
+	if p.bar == nil && p.tell == nil {
 		return r
 	}
 	return counted{r, p}
@@ -197,6 +261,9 @@ func (c counted) Read(b []byte) (int, error) {
 func (p *progress) done() {
 	if p.bar != nil {
 		_ = p.bar.Finish()
+	}
+	if p.tell != nil && p.sum > 0 {
+		p.tell(p.sum)
 	}
 }
 

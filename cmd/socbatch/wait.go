@@ -29,6 +29,7 @@ func poll(ctx context.Context, a *app, most, interval time.Duration, look func(c
 			return nil
 		case err == nil:
 		case transport.ClassOf(err) == transport.Temporary:
+			a.ui.event("retry", map[string]any{"error": explain(err)})
 			a.ui.say("the server is not there now (%s); trying again", rootCause(err))
 		default:
 			return err
@@ -56,6 +57,7 @@ func (s *submission) await(ctx context.Context, a *app, l *ledger.Ledger, outcom
 	if len(open) == 0 {
 		return nil, nil
 	}
+	a.ui.event("waiting", map[string]any{"submissions": len(open), "most_seconds": s.options.wait.Seconds()})
 	a.ui.say("waiting for the answers, at most %s", s.options.wait)
 	// The first looks come soon: a test environment answers within seconds.
 	var latest []inbox.Submission

@@ -88,8 +88,12 @@ func (p *process) check() error {
 	if p.hung {
 		return fmt.Errorf("it did not end within %s", patience)
 	}
-	if p.code >= 0 && !json.Valid(p.out.Bytes()) {
-		return fmt.Errorf("with --json it prints something else")
+	if p.code >= 0 {
+		for line := range bytes.Lines(p.out.Bytes()) {
+			if !json.Valid(line) {
+				return fmt.Errorf("with --json it prints something else")
+			}
+		}
 	}
 	return nil
 }
