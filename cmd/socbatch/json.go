@@ -28,6 +28,7 @@ type jsonSubmission struct {
 	CreatedAt   time.Time  `json:"created_at"`
 	UpdatedAt   time.Time  `json:"updated_at"`
 	SentAt      *time.Time `json:"sent_at,omitempty"`
+	Late        string     `json:"late,omitempty"` // receipt, notification; in status only
 	Parts       []jsonPart `json:"parts"`
 }
 

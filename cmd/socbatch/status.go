@@ -2,15 +2,15 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/naming"
 )
@@ -21,6 +21,8 @@ type statusOptions struct {
 	application string
 	open        bool
 	refused     bool
+	since       string
+	late        bool
 	limit       int
 }
 
@@ -46,65 +48,104 @@ NAME is the name of the set or of one of its files.`,
 	f.StringVarP(&o.application, "app", "a", "", "only this application")
 	f.BoolVar(&o.open, "open", false, "only those without a final answer")
 	f.BoolVar(&o.refused, "refused", false, "only those that were refused")
+	f.BoolVar(&o.late, "late", false, "only those whose receipt or notification should be there by now")
+	f.StringVar(&o.since, "since", "", "only those made since a `DAY` (2026-11-25) or for so long (7d, 36h)")
 	f.IntVarP(&o.limit, "limit", "n", 50, "show at most `N`; 0 shows all")
 	return cmd
 }
 
 func runStatus(ctx context.Context, a *app, o statusOptions) (err error) {
-	c, err := a.config()
-	if err != nil {
-		return err
-	}
-	l, err := a.openLedger(ctx, c)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, l.Close()) }()
-	if o.name != "" {
-		return statusOne(ctx, a, l, o.name)
-	}
 	filter := ledger.Filter{Application: strings.ToUpper(o.application), Limit: o.limit}
-	if o.environment != "" {
-		if filter.Environment, err = naming.ParseEnvironment(strings.ToUpper(o.environment)); err != nil {
-			return usageError{err}
-		}
-	}
-	for _, s := range inbox.States() {
-		if (o.open && !s.Final()) || (o.refused && s == inbox.Refused) {
-			filter.States = append(filter.States, s)
-		}
-	}
-	found, err := l.Submissions(ctx, filter)
-	if err != nil {
+	if filter.Environment, filter.Since, err = chosen(a, o.environment, o.since); err != nil {
 		return err
 	}
-	list := []*jsonSubmission{}
-	for _, s := range found {
-		list = append(list, submissionJSON(s))
+	filter.States = o.states()
+	if o.late {
+		filter.Limit = 0 // what is late is found among all
 	}
-	a.ui.object(map[string]any{"submissions": list})
-	if a.ui.json {
+	return a.withLedger(ctx, func(c config.Config, l *ledger.Ledger) error {
+		if o.name != "" {
+			return statusOne(ctx, a, c, l, o.name)
+		}
+		found, err := l.Submissions(ctx, filter)
+		if err != nil {
+			return err
+		}
+		if o.late {
+			found = slices.DeleteFunc(found, func(s inbox.Submission) bool { return late(a, c, s) == inbox.InTime })
+			if o.limit > 0 && len(found) > o.limit {
+				found = found[:o.limit]
+			}
+		}
+		list := []*jsonSubmission{}
+		for _, s := range found {
+			js := submissionJSON(s)
+			js.Late = string(late(a, c, s))
+			list = append(list, js)
+		}
+		a.ui.object(map[string]any{"submissions": list})
+		if a.ui.json {
+			return nil
+		}
+		if len(found) == 0 {
+			a.ui.say("nothing to show")
+			return nil
+		}
+		statusTable(a, c, found)
+		tellLate(a, c, found)
 		return nil
-	}
-	if len(found) == 0 {
-		a.ui.say("nothing to show")
-		return nil
-	}
-	statusTable(a, found)
-	return nil
+	})
 }
 
-func statusTable(a *app, found []inbox.Submission) {
-	w := tabwriter.NewWriter(a.ui.out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "SET\tSENT\tSTATE\tRECEIPT\tREMARK")
-	for _, s := range found {
-		when := "-"
-		if !s.SentAt.IsZero() {
-			when = clock(s.SentAt)
+// states are those that the flags choose; none: all.
+func (o statusOptions) states() []inbox.State {
+	var chosen []inbox.State
+	for _, s := range inbox.States() {
+		open := (o.open || o.late) && !s.Final()
+		if open || (o.refused && s == inbox.Refused) {
+			chosen = append(chosen, s)
 		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.Set, when, stateWords(s.State), dash(s.Ticket), dash(shorten(s.Note, 60)))
 	}
-	_ = w.Flush()
+	return chosen
+}
+
+// late says which answer to a set should have come.
+func late(a *app, c config.Config, s inbox.Submission) inbox.Lateness {
+	return s.Late(a.now(), inbox.Patience{Receipt: time.Duration(c.Status.ReceiptAfter), Notification: time.Duration(c.Status.NotificationAfter)})
+}
+
+func statusTable(a *app, c config.Config, found []inbox.Submission) {
+	var rows [][]cell
+	for _, s := range found {
+		sent, age := "-", "-"
+		if !s.SentAt.IsZero() {
+			sent, age = clock(s.SentAt), ageWords(a.now().Sub(s.SentAt))
+		}
+		state := cell{text: stateWords(s.State), state: string(s.State)}
+		if late(a, c, s) != inbox.InTime {
+			age += " late"
+			state.state = "late"
+		}
+		rows = append(rows, []cell{{text: s.Set.String()}, {text: sent}, {text: age, state: state.state}, state, {text: dash(s.Ticket)}, {text: dash(printable(s.Note))}})
+	}
+	a.ui.table([]column{{"SET", false}, {"SENT", false}, {"AGE", false}, {"STATE", false}, {"RECEIPT", false}, {"REMARK", true}}, rows)
+}
+
+// tellLate says of what is late what to do.
+func tellLate(a *app, c config.Config, found []inbox.Submission) {
+	n := map[inbox.Lateness]int{}
+	for _, s := range found {
+		n[late(a, c, s)]++
+	}
+	if k := n[inbox.LateReceipt]; k > 0 {
+		a.ui.warn("%s without a receipt for more than %s", plural(k, "declaration"), ageWords(time.Duration(c.Status.ReceiptAfter)))
+	}
+	if k := n[inbox.LateNotification]; k > 0 {
+		a.ui.warn("%s without a notification for more than %s", plural(k, "declaration"), ageWords(time.Duration(c.Status.NotificationAfter)))
+	}
+	if n[inbox.LateReceipt]+n[inbox.LateNotification] > 0 {
+		a.ui.hint("run socbatch fetch; if nothing comes, call %s, with the name of the set and the ticket of the receipt", c.Status.Contact)
+	}
 }
 
 func clock(t time.Time) string { return t.In(naming.Brussels()).Format("2006-01-02 15:04") }
@@ -116,19 +157,11 @@ func dash(s string) string {
 	return s
 }
 
-func shorten(s string, n int) string {
-	s = printable(s)
-	if r := []rune(s); len(r) > n {
-		return string(r[:n-1]) + "…"
-	}
-	return s
-}
-
 // maxShown is how many answers and anomalies are printed for a person; --json
 // has all of them.
 const maxShown = 100
 
-func statusOne(ctx context.Context, a *app, l *ledger.Ledger, name string) error {
+func statusOne(ctx context.Context, a *app, c config.Config, l *ledger.Ledger, name string) error {
 	s, err := l.Find(ctx, name)
 	if err != nil {
 		return err
@@ -152,9 +185,11 @@ func statusOne(ctx context.Context, a *app, l *ledger.Ledger, name string) error
 		}
 		story.Answers = append(story.Answers, ja)
 	}
+	story.Late = string(late(a, c, s))
 	a.ui.object(story)
 	if !a.ui.json {
 		printStory(a, s, history, answers)
+		tellLate(a, c, []inbox.Submission{s})
 	}
 	return nil
 }

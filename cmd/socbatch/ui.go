@@ -176,9 +176,9 @@ func (u *ui) mark(state, text string) string {
 	switch state {
 	case "accepted", "sent", "received", "stored":
 		return u.paint(u.colourOut, green, text)
-	case "refused", "failed", "unknown":
+	case "refused", "failed", "unknown", "late":
 		return u.paint(u.colourOut, red, text)
-	case "accepted-with-remarks", "uploading", "uploaded", "prepared":
+	case "accepted-with-remarks", "uploading", "uploaded", "prepared", "to-validate":
 		return u.paint(u.colourOut, yellow, text)
 	}
 	return text

@@ -152,8 +152,8 @@ func (r *Reader) read(ctx context.Context, u ledger.Reply) (Result, error) {
 		batch = batch[:0]
 		return ledgerErr
 	}
-	summary, err := r.forms(u, func(f *reply.Form) error {
-		a, ok := answerOf(f)
+	summary, err := r.Forms(u, func(f *reply.Form) error {
+		a, ok := AnswerOf(f)
 		if !ok {
 			return nil
 		}
@@ -187,7 +187,8 @@ func (r *Reader) path(rel string) string {
 	return filepath.Join(r.Archive, filepath.FromSlash(rel))
 }
 
-func (r *Reader) forms(u ledger.Reply, each reply.Handler) (reply.Summary, error) {
+// Forms reads a stored reply form by form.
+func (r *Reader) Forms(u ledger.Reply, each reply.Handler) (reply.Summary, error) {
 	f, err := os.Open(r.path(u.Path))
 	if err != nil {
 		return reply.Summary{}, err
@@ -256,9 +257,9 @@ func (r *Reader) verify(u ledger.Reply) (string, error) {
 	return sign.Describe(sig.Signer).Owner, nil
 }
 
-// answerOf turns a form into what the ledger keeps. Values and free text are
+// AnswerOf turns a form into what the ledger keeps. Values and free text are
 // left out: they may be personal.
-func answerOf(f *reply.Form) (ledger.Answer, bool) {
+func AnswerOf(f *reply.Form) (ledger.Answer, bool) {
 	a := ledger.Answer{Position: f.Index, Tickets: f.Tickets(), References: f.OwnReferences()}
 	switch f.Kind {
 	case reply.Receipt:
@@ -291,13 +292,13 @@ func answerOf(f *reply.Form) (ledger.Answer, bool) {
 	}
 	for i := range f.Anomalies {
 		x := &f.Anomalies[i]
-		a.Anomalies = append(a.Anomalies, ledger.Anomaly{ErrorID: x.ErrorID, Class: x.Class, Tag: x.TagName, Location: place(x.Path)})
+		a.Anomalies = append(a.Anomalies, ledger.Anomaly{ErrorID: x.ErrorID, Class: x.Class, Tag: x.TagName, Location: Place(x.Path)})
 	}
 	return a, true
 }
 
-// place writes those steps of a path that identify no person.
-func place(path []reply.Step) string {
+// Place writes those steps of a path that identify no person.
+func Place(path []reply.Step) string {
 	var parts []string
 	for _, s := range path {
 		if v, ok := s.Show(); ok {

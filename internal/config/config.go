@@ -32,6 +32,7 @@ type Config struct {
 	Identity    Identity    `toml:"identity"`
 	Declaration Declaration `toml:"declaration"`
 	Replies     Replies     `toml:"replies"`
+	Status      Status      `toml:"status"`
 }
 
 // Endpoint is the server and how to log in.
@@ -93,6 +94,16 @@ type Replies struct {
 	IncompleteAfter Duration `toml:"incomplete_after"`
 }
 
+// Status says when an answer is late, and whom to call then.
+type Status struct {
+	// ReceiptAfter and NotificationAfter are how long after the sending the
+	// receipt and the notification may take.
+	ReceiptAfter      Duration `toml:"receipt_after"`
+	NotificationAfter Duration `toml:"notification_after"`
+	// Contact is whom to call.
+	Contact string `toml:"contact"`
+}
+
 // Duration is a time such as "60s" or "2m".
 type Duration time.Duration
 
@@ -120,6 +131,10 @@ func Defaults(getenv func(string) string) Config {
 		Identity:    Identity{Text: "64-crlf"},
 		Declaration: Declaration{MaxSize: 2 << 30, Settle: Duration(2 * time.Second)},
 		Replies:     Replies{IncompleteAfter: Duration(time.Hour)},
+		Status: Status{
+			ReceiptAfter: Duration(24 * time.Hour), NotificationAfter: Duration(72 * time.Hour),
+			Contact: "Eranova, 02 511 51 51",
+		},
 	}
 }
 

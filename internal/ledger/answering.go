@@ -580,6 +580,32 @@ func (l *Ledger) Answers(ctx context.Context, submission int64) ([]StoredAnswer,
 	return out, l.addAnomalies(ctx, submission, out)
 }
 
+// ReplyAnswer is an answer and the set that it is tied to.
+type ReplyAnswer struct {
+	Answer
+	Set string // name; empty where none matches
+}
+
+// AnswersIn gives what stands in a reply, form by form, at most so many.
+func (l *Ledger) AnswersIn(ctx context.Context, reply int64, most int) ([]ReplyAnswer, error) {
+	rows, err := l.reads.QueryContext(ctx, `SELECT a.id, a.position, a.kind, a.outcome, a.part, a.form, a.matched_by,
+			COALESCE(a.submission_id, 0), COALESCE(s.set_key || '.' || s.parts, '')
+		FROM answer a LEFT JOIN submission s ON s.id = a.submission_id WHERE a.reply_id = $1 ORDER BY a.position LIMIT $2`, reply, most)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // Err is looked at
+	var out []ReplyAnswer
+	for rows.Next() {
+		var a ReplyAnswer
+		if err := rows.Scan(&a.ID, &a.Position, &a.Kind, &a.Outcome, &a.Part, &a.Form, &a.MatchedBy, &a.SubmissionID, &a.Set); err != nil {
+			return nil, fmt.Errorf("ledger: %w", err)
+		}
+		out = append(out, a)
+	}
+	return out, rows.Err()
+}
+
 // StoredAnswer is an answer and the reply that it stands in.
 type StoredAnswer struct {
 	Answer

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/socbatch/socbatch/naming"
@@ -146,6 +148,142 @@ func (l *Ledger) UnreadReplies(ctx context.Context) ([]Reply, error) {
 func (l *Ledger) RepliesTo(ctx context.Context, submission int64) ([]Reply, error) {
 	return scanReplies(l.reads.QueryContext(ctx, `SELECT `+replyColumns+` FROM reply
 		WHERE id IN (SELECT reply_id FROM answer WHERE submission_id = $1) ORDER BY id`, submission))
+}
+
+// ReplyFilter chooses replies; empty fields choose all.
+type ReplyFilter struct {
+	Environment naming.Environment
+	Application string
+	Name        string
+	Since       string // RFC 3339 in UTC, compared with the time of fetching
+	// Unmatched chooses receipts and notifications of which a form is tied to no
+	// set.
+	Unmatched bool
+	// Trouble chooses what could not be read, or whose signature is not valid,
+	// or whose name was used before with other contents.
+	Trouble bool
+	Limit   int // newest first; 0: all
+}
+
+// ListedReply is a stored reply with what its forms say.
+type ListedReply struct {
+	Reply
+	Kinds     []string       // receipt, notification; empty for others
+	Outcomes  map[string]int // forms by outcome
+	Sets      []string       // names of the sets that it answers, at most MaxListedSets
+	MoreSets  int            // further ones
+	Unmatched int            // forms that match no set
+	Ambiguous int            // forms that match several sets
+}
+
+// MaxListedSets bounds the sets that are named per reply: a notification may
+// answer thousands.
+const MaxListedSets = 20
+
+// Replies lists stored replies, newest first.
+func (l *Ledger) Replies(ctx context.Context, f ReplyFilter) ([]ListedReply, error) {
+	where, args := []string{"1 = 1"}, []any{}
+	add := func(condition string, v any) {
+		args = append(args, v)
+		where = append(where, fmt.Sprintf(condition, len(args)))
+	}
+	if f.Environment != "" {
+		add("environment = $%d", f.Environment)
+	}
+	if f.Application != "" {
+		add("application = $%d", f.Application)
+	}
+	if f.Name != "" {
+		add("name = $%d", f.Name)
+	}
+	if f.Since != "" {
+		add("fetched_at >= $%d", f.Since)
+	}
+	if f.Unmatched {
+		where = append(where, `EXISTS (SELECT 1 FROM answer a WHERE a.reply_id = reply.id AND a.submission_id IS NULL)`)
+	}
+	if f.Trouble {
+		where = append(where, `(problem <> '' OR conflict <> 0 OR signature LIKE 'not valid%')`)
+	}
+	clause := strings.Join(where, " AND ") + " ORDER BY id DESC"
+	if f.Limit > 0 {
+		clause += fmt.Sprintf(" LIMIT %d", f.Limit)
+	}
+	found, err := scanReplies(l.reads.QueryContext(ctx, `SELECT `+replyColumns+` FROM reply WHERE `+clause, args...))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]ListedReply, len(found))
+	for i, r := range found {
+		out[i] = ListedReply{Reply: r, Outcomes: map[string]int{}}
+	}
+	const chunk = 400
+	for part := range slices.Chunk(out, chunk) {
+		if err := l.addOutcomes(ctx, part); err != nil {
+			return nil, fmt.Errorf("ledger: %w", err)
+		}
+	}
+	return out, nil
+}
+
+// addOutcomes fills in what the answers of some replies say.
+func (l *Ledger) addOutcomes(ctx context.Context, replies []ListedReply) error {
+	byID := map[int64]*ListedReply{}
+	in, args := []string{}, []any{}
+	for i := range replies {
+		byID[replies[i].ID] = &replies[i]
+		args = append(args, replies[i].ID)
+		in = append(in, fmt.Sprintf("$%d", len(args)))
+	}
+	list := strings.Join(in, ", ")
+	rows, err := l.reads.QueryContext(ctx, `SELECT reply_id, kind, outcome, submission_id IS NULL, matched_by = '`+Ambiguous+`', COUNT(*)
+		FROM answer WHERE reply_id IN (`+list+`) GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2`, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close() //nolint:errcheck // Err is looked at
+	for rows.Next() {
+		var id int64
+		var kind, outcome string
+		var loose, ambiguous bool
+		var n int
+		if err := rows.Scan(&id, &kind, &outcome, &loose, &ambiguous, &n); err != nil {
+			return err
+		}
+		r := byID[id]
+		if !slices.Contains(r.Kinds, kind) {
+			r.Kinds = append(r.Kinds, kind)
+		}
+		r.Outcomes[outcome] += n
+		switch {
+		case ambiguous:
+			r.Ambiguous += n
+		case loose:
+			r.Unmatched += n
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	sets, err := l.reads.QueryContext(ctx, `SELECT DISTINCT a.reply_id, s.set_key || '.' || s.parts FROM answer a
+		JOIN submission s ON s.id = a.submission_id WHERE a.reply_id IN (`+list+`) ORDER BY 1, 2`, args...)
+	if err != nil {
+		return err
+	}
+	defer sets.Close() //nolint:errcheck // Err is looked at
+	for sets.Next() {
+		var id int64
+		var name string
+		if err := sets.Scan(&id, &name); err != nil {
+			return err
+		}
+		if r := byID[id]; len(r.Sets) < MaxListedSets {
+			r.Sets = append(r.Sets, name)
+		} else {
+			r.MoreSets++
+		}
+	}
+	return sets.Err()
 }
 
 // Reply gives a stored reply.

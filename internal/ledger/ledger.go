@@ -200,6 +200,9 @@ func (l *Ledger) commit(batch []*job) {
 
 func (l *Ledger) stamp() string { return timeText(l.now()) }
 
+// Moment writes a time as filters want it.
+func Moment(t time.Time) string { return timeText(t) }
+
 func timeText(t time.Time) string {
 	if t.IsZero() {
 		return ""

@@ -108,7 +108,7 @@ func (p *parser) document(h Handler) error {
 		return err
 	}
 	p.sum.Root = xmlstream.SafeName(root.Name)
-	p.sum.Kind = kindOf(root.Name)
+	p.sum.Kind = KindOf(root.Name)
 	for {
 		t, err := p.d.Next()
 		if err != nil {

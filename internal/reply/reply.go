@@ -72,8 +72,8 @@ func (k Kind) String() string {
 // MarshalText gives the String form.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
-// kindOf accepts a version suffix, as declarations have them (WECH001).
-func kindOf(root string) Kind {
+// KindOf tells the kind by the root element. It accepts a version suffix, as declarations have them (WECH001).
+func KindOf(root string) Kind {
 	name := strings.ToLower(strings.TrimRight(root, "0123456789_"))
 	switch name {
 	case "acrf":

@@ -1,0 +1,369 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/socbatch/socbatch/internal/answers"
+	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/reply"
+	"github.com/socbatch/socbatch/naming"
+)
+
+type repliesOptions struct {
+	environment string
+	application string
+	since       string
+	unmatched   bool
+	trouble     bool
+	limit       int
+}
+
+func newRepliesCmd(a *app) *cobra.Command {
+	var o repliesOptions
+	cmd := &cobra.Command{
+		Use:   "replies",
+		Short: "List the replies that were fetched",
+		Long: `List the replies that were fetched, newest first: what each is, what its forms
+say, and which declarations it answers. "replies show" explains one, and
+"replies open" prints where it lies.`,
+		Example: `  socbatch replies --since 7d
+  socbatch replies --unmatched
+  socbatch replies show FO.NOTI.999999.20261125.00003.R`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runReplies(cmd.Context(), a, o) },
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.environment, "env", "e", "", "only this environment: R, T or S")
+	f.StringVarP(&o.application, "app", "a", "", "only this application, such as NOTI")
+	f.StringVar(&o.since, "since", "", "only those fetched since a `DAY` (2026-11-25) or for so long (7d, 36h)")
+	f.BoolVar(&o.unmatched, "unmatched", false, "only those of which a form fits no declaration that was sent from here, or several")
+	f.BoolVar(&o.trouble, "trouble", false, "only those that a person must look at: unreadable, signature not valid, name used twice")
+	f.IntVarP(&o.limit, "limit", "n", 50, "show at most `N`; 0 shows all")
+	cmd.AddCommand(
+		&cobra.Command{
+			Use:   "show NAME",
+			Short: "Explain a reply",
+			Long: `Explain a reply: what each of its forms says, and about which declaration. NAME is
+the name of an FO or CO. Values that may be a person's are not shown.`,
+			Args: cobra.ExactArgs(1),
+			RunE: func(cmd *cobra.Command, args []string) error { return showReply(cmd.Context(), a, args[0]) },
+		},
+		&cobra.Command{
+			Use:   "open NAME",
+			Short: "Print where a reply lies",
+			Long: `Print the path of a reply in the archive, to open it with another program. Where
+the same name came with other contents, every one is printed.`,
+			Example: `  xdg-open "$(socbatch replies open FO.NOTI.999999.20261125.00003.R)"`,
+			Args:    cobra.ExactArgs(1),
+			RunE:    func(cmd *cobra.Command, args []string) error { return openReply(cmd.Context(), a, args[0]) },
+		},
+	)
+	return cmd
+}
+
+func runReplies(ctx context.Context, a *app, o repliesOptions) (err error) {
+	filter := ledger.ReplyFilter{Application: strings.ToUpper(o.application), Unmatched: o.unmatched, Trouble: o.trouble, Limit: o.limit}
+	if filter.Environment, filter.Since, err = chosen(a, o.environment, o.since); err != nil {
+		return err
+	}
+	return a.withLedger(ctx, func(_ config.Config, l *ledger.Ledger) error {
+		found, err := l.Replies(ctx, filter)
+		if err != nil {
+			return err
+		}
+		list := []*jsonStoredReply{}
+		for _, r := range found {
+			list = append(list, storedReplyJSON(r))
+		}
+		a.ui.object(map[string]any{"replies": list})
+		if len(found) == 0 {
+			a.ui.say("nothing to show")
+			return nil
+		}
+		repliesTable(a, found)
+		return nil
+	})
+}
+
+// chosen reads the filters that several commands have.
+func chosen(a *app, environment, since string) (env naming.Environment, from string, err error) {
+	if environment != "" {
+		if env, err = naming.ParseEnvironment(strings.ToUpper(environment)); err != nil {
+			return env, "", usageError{err}
+		}
+	}
+	if since != "" {
+		t, err := parseSince(since, a.now())
+		if err != nil {
+			return env, "", err
+		}
+		from = ledger.Moment(t)
+	}
+	return env, from, nil
+}
+
+// withLedger does something with the ledger open.
+func (a *app) withLedger(ctx context.Context, do func(config.Config, *ledger.Ledger) error) error {
+	c, err := a.config()
+	if err != nil {
+		return err
+	}
+	l, err := a.openLedger(ctx, c)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(c, l), l.Close())
+}
+
+func repliesTable(a *app, found []ledger.ListedReply) {
+	var rows [][]cell
+	for _, r := range found {
+		rows = append(rows, []cell{
+			{text: r.Name}, {text: clock(r.FetchedAt)}, {text: whatReply(r)}, {text: outcomeWords(r.Outcomes), state: worstOutcome(r.Outcomes)}, {text: dash(answeredWords(r))},
+		})
+	}
+	a.ui.table([]column{{"REPLY", false}, {"FETCHED", false}, {"WHAT", true}, {"OUTCOME", false}, {"ANSWERS", true}}, rows)
+}
+
+// whatReply says what a reply is.
+func whatReply(r ledger.ListedReply) string {
+	if len(r.Kinds) > 0 {
+		return strings.Join(r.Kinds, ", ")
+	}
+	if app, ok := naming.LookupApplication(r.Application); ok {
+		return app.Meaning
+	}
+	return dash(r.Root)
+}
+
+func answeredWords(r ledger.ListedReply) string {
+	var parts []string
+	if len(r.Sets) > 0 {
+		parts = append(parts, r.Sets[0])
+	}
+	if n := len(r.Sets) - 1 + r.MoreSets; n > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", n))
+	}
+	if r.Ambiguous > 0 {
+		parts = append(parts, fmt.Sprintf("%s fit several", plural(r.Ambiguous, "form")))
+	}
+	if r.Unmatched > 0 {
+		parts = append(parts, fmt.Sprintf("%s not from here", plural(r.Unmatched, "form")))
+	}
+	if r.Problem != "" {
+		parts = append(parts, printable(r.Problem))
+	}
+	if r.Conflict {
+		parts = append(parts, "name used before")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// worstOutcome is the outcome to look at first.
+func worstOutcome(o map[string]int) string {
+	for _, x := range []string{ledger.OutcomeRefused, ledger.OutcomeUnknown, ledger.OutcomeToValidate, ledger.OutcomeRemarks, ledger.OutcomeAccepted} {
+		if o[x] > 0 {
+			return x
+		}
+	}
+	return ""
+}
+
+// findReplies gives the stored replies of a name: several, where it came with
+// other contents.
+func findReplies(ctx context.Context, l *ledger.Ledger, name string) ([]ledger.ListedReply, error) {
+	found, err := l.Replies(ctx, ledger.ReplyFilter{Name: name})
+	if err == nil && len(found) == 0 {
+		err = usageError{fmt.Errorf("%s: no such reply was fetched to this archive", printable(name))}
+	}
+	return found, err
+}
+
+func openReply(ctx context.Context, a *app, name string) error {
+	return a.withLedger(ctx, func(c config.Config, l *ledger.Ledger) error {
+		found, err := findReplies(ctx, l, name)
+		if err != nil {
+			return err
+		}
+		var paths []string
+		for _, r := range found {
+			path := filepath.Join(c.Replies.Archive, filepath.FromSlash(r.Path))
+			if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("%s is not in the archive any more", path)
+			} else if err != nil {
+				return err
+			}
+			paths = append(paths, path)
+			a.ui.result("%s", path)
+		}
+		a.ui.object(map[string]any{"paths": paths})
+		return nil
+	})
+}
+
+func showReply(ctx context.Context, a *app, name string) error {
+	return a.withLedger(ctx, func(c config.Config, l *ledger.Ledger) error {
+		found, err := findReplies(ctx, l, name)
+		if err != nil {
+			return err
+		}
+		reader := &answers.Reader{Archive: c.Replies.Archive, Now: a.now}
+		list := []jsonShownReply{}
+		for _, r := range found {
+			ties, err := l.AnswersIn(ctx, r.ID, maxShown)
+			if err != nil {
+				return err
+			}
+			shown := readShown(reader, r, ties)
+			printShown(a, c, shown)
+			list = append(list, shown)
+		}
+		a.ui.object(map[string]any{"replies": list})
+		return nil
+	})
+}
+
+// readShown reads a stored reply again, for all that the ledger does not keep.
+func readShown(reader *answers.Reader, r ledger.ListedReply, ties []ledger.ReplyAnswer) jsonShownReply {
+	out := jsonShownReply{jsonStoredReply: storedReplyJSON(r), Forms: []jsonForm{}}
+	byPosition := map[int]ledger.ReplyAnswer{}
+	for _, t := range ties {
+		byPosition[t.Position] = t
+	}
+	_, err := reader.Forms(r.Reply, func(f *reply.Form) error {
+		if len(out.Forms) < maxShown {
+			out.Forms = append(out.Forms, formJSON(f, byPosition[f.Index]))
+		}
+		return nil
+	})
+	if err != nil && out.Problem == "" {
+		out.Problem = err.Error()
+	}
+	return out
+}
+
+func printShown(a *app, c config.Config, r jsonShownReply) {
+	u := a.ui
+	u.result("%s", r.Name)
+	what := r.Kind
+	if x, ok := naming.LookupApplication(r.Application); ok {
+		what = r.Application + ", " + x.Meaning
+	}
+	u.result("  what         %s", what)
+	u.result("  environment  %s", r.Environment)
+	u.result("  fetched      %s, %d bytes", clock(r.FetchedAt), r.Size)
+	u.result("  SHA-256      %s", r.SHA256)
+	u.result("  signature    %s", printable(r.Signature))
+	u.result("  stored as    %s", filepath.Join(c.Replies.Archive, filepath.FromSlash(r.Path)))
+	switch {
+	case r.DeletedAt != nil:
+		u.result("  on server    deleted %s", clock(*r.DeletedAt))
+	default:
+		u.result("  on server    not deleted by socbatch")
+	}
+	if r.Conflict {
+		u.result("  remark       the same name was used before for other contents")
+	}
+	if r.Problem != "" {
+		u.result("  problem      %s", printable(r.Problem))
+	}
+	u.result("  forms        %s", strings.TrimSuffix(fmt.Sprintf("%d: %s", r.Count, outcomeWords(r.Outcomes)), ": "))
+	for _, f := range r.Forms {
+		printForm(u, f)
+	}
+	if more := r.Count - len(r.Forms); more > 0 {
+		u.result("  … and %d more", more)
+	}
+}
+
+func printForm(u *ui, f jsonForm) {
+	head := fmt.Sprintf("form %d", f.Number)
+	if f.Outcome != "" {
+		head += "  " + u.mark(f.Outcome, strings.ReplaceAll(f.Outcome, "-", " "))
+	}
+	if f.Identification != "" {
+		head += "  " + printable(f.Identification)
+	}
+	u.result("  %s", head)
+	line := func(label, text string) {
+		if text != "" {
+			u.result("    %-12s %s", label, printable(text))
+		}
+	}
+	switch {
+	case f.Set != "" && f.SetForm > 0:
+		line("answers", fmt.Sprintf("%s, part %d form %d (by %s)", f.Set, f.SetPart, f.SetForm, strings.ReplaceAll(f.MatchedBy, "-", " ")))
+	case f.Set != "":
+		line("answers", fmt.Sprintf("%s (by %s)", f.Set, strings.ReplaceAll(f.MatchedBy, "-", " ")))
+	case f.MatchedBy == ledger.Ambiguous:
+		line("answers", "several declarations fit, so none was chosen")
+	}
+	line("about file", f.File)
+	line("tickets", strings.Join(f.Tickets, ", "))
+	line("references", strings.Join(f.References, ", "))
+	line("declared", strings.TrimSpace(f.DeclaredDate+" "+f.DeclaredHour))
+	line("received", strings.TrimSpace(f.ReceivedDate+" "+f.ReceivedHour))
+	line("created", strings.TrimSpace(f.Date+" "+f.Hour))
+	line("quarter", f.Quarter)
+	if d := f.Dimona; d != nil {
+		line("period", d.PeriodID)
+		line("  before", periodWords(d.Before))
+		line("  after", periodWords(d.After))
+	}
+	if d := f.Daily; d != nil {
+		line("registration", d.RegistrationID)
+		line("  period", d.PeriodID)
+		line("  before", periodWords(d.Before))
+		line("  after", periodWords(d.After))
+	}
+	for _, w := range f.Works {
+		line("works", strings.TrimSpace(strings.Join([]string{w.WorksID, w.ContractID, w.Block}, " ")))
+	}
+	for _, e := range f.Errors {
+		printAnomaly(u, "    ", e)
+	}
+	if f.MoreErrors > 0 {
+		u.result("    … and %d more", f.MoreErrors)
+	}
+	if f.Contact {
+		u.result("    a person to turn to stands in the reply")
+	}
+}
+
+// printAnomaly prints an error id with where it applies.
+func printAnomaly(u *ui, indent string, e jsonAnomaly) {
+	u.result("%s%s", indent, printable(strings.TrimSpace(strings.Join([]string{e.ErrorID, e.Class, e.Tag, e.Location}, " "))))
+	if e.Correction != "" {
+		u.result("%s  the office changed it by itself (%s)", indent, printable(e.Correction))
+	}
+}
+
+func periodWords(p *jsonPeriod) string {
+	if p == nil {
+		return "none"
+	}
+	from := strings.TrimSpace(p.StartDate + " " + p.StartHour)
+	to := strings.TrimSpace(p.EndDate + " " + p.EndHour)
+	if to == "" {
+		to = "…"
+	}
+	return from + " – " + to
+}
+
+// timeOrNil leaves a time out of JSON where there is none.
+func timeOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
