@@ -138,9 +138,15 @@ func explain(err error) explanation {
 	case errors.Is(err, syscall.ENOSPC):
 		x.Class = "disk"
 		hint("make room on the disk, then run the same command again: it goes on where it stopped")
+		hint(safeHint)
 	case errors.Is(err, syscall.EROFS):
 		x.Class = "disk"
 		hint("the directory must be writable: choose another with --state-dir or state_dir")
+		hint(safeHint)
+	case errors.Is(err, syscall.EIO):
+		x.Class = "disk"
+		hint("the disk does not work as it should: check it, then run the same command again: it goes on where it stopped")
+		hint(safeHint)
 	default:
 		transportHints(&x, err)
 	}
@@ -172,6 +178,9 @@ func transportHints(x *explanation, err error) {
 	}
 }
 
+// safeHint says what a broken disk cannot have done.
+const safeHint = "nothing is sent, or deleted on the server, before it is safe on this disk"
+
 func ledgerHints(x *explanation, err error) {
 	hint := func(format string, args ...any) { x.Hints = append(x.Hints, fmt.Sprintf(format, args...)) }
 	x.Class = "ledger"
@@ -186,7 +195,10 @@ func ledgerHints(x *explanation, err error) {
 	case ledger.Full:
 		hint("make room on the disk, then run the same command again: it goes on where it stopped")
 	default:
-		hint("check that the directory of the ledger is a local disk and that you may read and write it")
+		hint("check that the directory of the ledger is on a local disk that works and has room, and that you may read and write it")
+	}
+	if x.Class == "ledger" {
+		hint(safeHint)
 	}
 }
 

@@ -268,6 +268,9 @@ func printFetched(a *app, c config.Config, f fetched) {
 		for _, s := range r.Sets {
 			if s.Err != nil {
 				a.ui.problem(s.Key, s.Err)
+				for _, h := range explain(s.Err).Hints {
+					a.ui.hint("%s", h)
+				}
 				a.ui.hint("it is still on the server; the next fetch tries again")
 			}
 		}

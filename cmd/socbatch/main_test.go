@@ -54,10 +54,16 @@ func newStand(t testing.TB, dir string, change func(*sandbox.Config)) *stand {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := filepath.Join(dir, "client")
-	if err := os.CopyFS(client, os.DirFS(kitDir)); err != nil {
+	if err := os.CopyFS(filepath.Join(dir, "client"), os.DirFS(kitDir)); err != nil {
 		t.Fatal(err)
 	}
+	return openStand(t, dir, change)
+}
+
+// openStand starts a server on the files that dir has for it and its client.
+func openStand(t testing.TB, dir string, change func(*sandbox.Config)) *stand {
+	t.Helper()
+	client := filepath.Join(dir, "client")
 	if err := os.Chmod(filepath.Join(client, "id_rsa"), 0o600); err != nil {
 		t.Fatal(err)
 	}

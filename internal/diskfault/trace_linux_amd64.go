@@ -70,7 +70,7 @@ func (t Tracer) run(cmd *exec.Cmd) (int, error) {
 		return 0, err
 	}
 	leader := cmd.Process.Pid
-	defer cmd.Process.Release()
+	defer cmd.Process.Release() //nolint:errcheck // nothing depends on it
 	var status syscall.WaitStatus
 	if _, err := wait(leader, &status); err != nil {
 		return 0, err

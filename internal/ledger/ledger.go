@@ -13,6 +13,8 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // the database driver
+
+	"github.com/socbatch/socbatch/internal/durable"
 )
 
 // ErrClosed is given for a change after Close.
@@ -53,7 +55,7 @@ func Open(ctx context.Context, path string, now func() time.Time) (*Ledger, erro
 	if now == nil {
 		now = time.Now
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := new(durable.Disk).MkdirAll(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("open ledger: %w", err)
 	}
 	// SQLite would make the file with the umask's permissions.

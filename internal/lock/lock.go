@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/socbatch/socbatch/internal/durable"
 )
 
 // Holder says who has a lock.
@@ -43,7 +45,7 @@ type Lock struct{ f *flock.Flock }
 // Acquire takes the lock of that name in dir, waiting at most wait for it. It
 // fails with *HeldError when another process keeps it.
 func Acquire(ctx context.Context, dir, name, command string, wait time.Duration) (*Lock, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := new(durable.Disk).MkdirAll(dir); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(dir, name+".lock")
