@@ -250,12 +250,15 @@ func (d *dialer) handshakeError(ctx context.Context, conn *liveConn, seen *obser
 		}
 		return d.error(ctx, "connect", &connectError{cause})
 	}
-	return d.error(ctx, "connect", err)
+	return d.error(ctx, "connect", fmt.Errorf("%w: %w", transport.ErrProtocol, err))
 }
+
+// maxNamed bounds the algorithms of a server that an error names.
+const maxNamed = 20
 
 func (d *dialer) algorithmError(neg *ssh.AlgorithmNegotiationError) error {
 	err := fmt.Errorf("%w: %s: server offers %q, allowed are %q",
-		transport.ErrAlgorithm, neg.What, neg.RequestedAlgorithms, neg.SupportedAlgorithms)
+		transport.ErrAlgorithm, neg.What, neg.RequestedAlgorithms[:min(len(neg.RequestedAlgorithms), maxNamed)], neg.SupportedAlgorithms)
 	if !d.AllowSSHRSA && strings.Contains(neg.What, "host key") {
 		for _, a := range neg.RequestedAlgorithms {
 			if a == ssh.KeyAlgoRSA {

@@ -36,6 +36,7 @@ type Session struct {
 	conn   *liveConn
 	ssh    *ssh.Client
 	client *pkgsftp.Client
+	in     *answerReader // what client reads from
 	out    *packetWriter // what client writes to
 	limits limits
 	info   Info
@@ -48,8 +49,8 @@ type Session struct {
 	stop context.CancelFunc
 	wg   sync.WaitGroup // everything the session started
 
-	inFlight atomic.Int64 // requests through pkg/sftp
-	lastData atomic.Int64 // when an SFTP channel delivered something, in Unix nanoseconds
+	inFlight   atomic.Int64 // requests through pkg/sftp, and the opening of the second channel
+	lastAnswer atomic.Int64 // when a whole packet came on an SFTP channel, in Unix nanoseconds
 
 	mu      sync.Mutex
 	closed  bool
@@ -85,7 +86,8 @@ func (s *Session) start(keepAlive, answer time.Duration) error {
 	if err != nil {
 		return err
 	}
-	if s.client, s.out, s.limits, err = startClient(ch, &notedReader{ch, &s.lastData}); err != nil {
+	s.in = &answerReader{Reader: ch, last: &s.lastAnswer, collects: true}
+	if s.client, s.out, s.limits, err = startClient(ch, s.in); err != nil {
 		return err
 	}
 	if err := s.conn.established(); err != nil {
@@ -102,28 +104,33 @@ func (s *Session) start(keepAlive, answer time.Duration) error {
 // Info describes the connection.
 func (s *Session) Info() Info { return s.info }
 
-// keepAlive makes the server send something, and sees to it that it does not
-// only answer keepalives. A server that answers none runs into the read
-// deadline.
+// keepAlive makes the server send something, and ends a session whose requests
+// stay without an answer. A server that sends nothing at all runs into the read
+// deadline before. The requests run on their own, one at a time: a server may
+// leave them unanswered and send other things.
 func (s *Session) keepAlive(every, answer time.Duration) {
 	t := time.NewTicker(every)
 	defer t.Stop()
 	idle := time.Now()
+	var asking atomic.Bool
 	for {
 		select {
 		case <-s.ctx.Done():
 			return
 		case <-t.C:
 		}
-		quiet := time.Since(time.Unix(0, s.lastData.Load()))
+		quiet := time.Since(time.Unix(0, s.lastAnswer.Load()))
 		if s.outstanding() == 0 {
 			idle = time.Now()
 		} else if min(quiet, time.Since(idle)) > answer {
 			s.conn.fail(fmt.Errorf("%w: no request answered within %v", transport.ErrStalled, answer))
 			return
 		}
-		if _, _, err := s.ssh.SendRequest("keepalive@openssh.com", true, nil); err != nil {
-			return
+		if asking.CompareAndSwap(false, true) {
+			s.spawn(func() {
+				_, _, _ = s.ssh.SendRequest("keepalive@openssh.com", true, nil)
+				asking.Store(false)
+			})
 		}
 	}
 }
@@ -139,18 +146,6 @@ func (s *Session) outstanding() int {
 	default:
 	}
 	return n
-}
-
-// notedReader notes when something was received.
-type notedReader struct {
-	io.Reader
-	last *atomic.Int64 // Unix nanoseconds
-}
-
-func (r *notedReader) Read(b []byte) (int, error) {
-	n, err := r.Reader.Read(b)
-	r.last.Store(time.Now().UnixNano())
-	return n, err
 }
 
 // watch closes the connection once SFTP on it has ended: nothing else can be
@@ -373,11 +368,13 @@ func fileSize(r result[os.FileInfo]) (int64, error) {
 func (s *Session) second(ctx context.Context) (*rawSession, error) {
 	s.rawOnce.Do(func() {
 		open := func() {
+			s.inFlight.Add(1)
+			defer s.inFlight.Add(-1)
 			defer close(s.rawReady)
 			ch, err := openChannel(s.ssh)
 			if err == nil {
 				var raw *rawSession
-				if raw, err = newRawSession(ch, &notedReader{ch, &s.lastData}); err == nil {
+				if raw, err = newRawSession(ch, &answerReader{Reader: ch, last: &s.lastAnswer}); err == nil {
 					s.raw = raw
 					return
 				}
@@ -401,7 +398,8 @@ func (s *Session) second(ctx context.Context) (*rawSession, error) {
 }
 
 // List implements transport.Session. Where the server gives no second channel,
-// a name with a slash arrives without what is before the slash.
+// a name with a slash arrives without what is before the slash, and a listing of
+// more than maxCollected entries is an error: pkg/sftp collects it in memory.
 func (s *Session) List(ctx context.Context, dir string, yield func(transport.Entry) error) error {
 	if ctx.Err() != nil {
 		return s.fail("list", dir, cancelled(ctx))
@@ -418,6 +416,7 @@ func (s *Session) List(ctx context.Context, dir string, yield func(transport.Ent
 		}
 		return s.fail("list", dir, err)
 	}
+	s.in.begin()
 	infos, err := async(s, func() ([]os.FileInfo, error) { return s.client.ReadDirContext(ctx, dir) }).wait(ctx)
 	if err != nil {
 		return s.fail("list", dir, err)

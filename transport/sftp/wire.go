@@ -22,6 +22,7 @@ const (
 	fxpRemove        = 13
 	fxpStatus        = 101
 	fxpHandle        = 102
+	fxpData          = 103
 	fxpName          = 104
 	fxpExtended      = 200
 	fxpExtendedReply = 201
