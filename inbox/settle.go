@@ -34,7 +34,7 @@ func (d *Deliverer) Settle(ctx context.Context, sets []*Submission) error {
 		return nil
 	}
 	folder := sets[0].Set.Inbox()
-	first, err := d.lookAt(ctx, folder)
+	first, err := d.lookAt(ctx, folder, sets)
 	if err != nil {
 		return fmt.Errorf("look what became of %d sets: %w", len(sets), err)
 	}
@@ -59,7 +59,7 @@ func (d *Deliverer) Settle(ctx context.Context, sets []*Submission) error {
 	case <-ctx.Done():
 		return errors.Join(append(errs, ctx.Err())...)
 	}
-	second, err := d.lookAt(ctx, folder)
+	second, err := d.lookAt(ctx, folder, waiting)
 	if err != nil {
 		return errors.Join(append(errs, fmt.Errorf("look a second time: %w", err))...)
 	}
@@ -115,20 +115,31 @@ func (d *Deliverer) foundSent(ctx context.Context, s *Submission, l look) error 
 	return d.sent(ctx, s, note)
 }
 
-// lookAt lists a folder and says what it shows of every set.
-func (d *Deliverer) lookAt(ctx context.Context, folder string) (map[string]look, error) {
+// maxLooked bounds the entries of a folder that are looked at: the listing of a
+// broken server may have no end.
+const maxLooked = 1_000_000
+
+// lookAt lists a folder and says what it shows of the sets.
+func (d *Deliverer) lookAt(ctx context.Context, folder string, sets []*Submission) (map[string]look, error) {
 	seen := map[string]look{}
+	for _, s := range sets {
+		seen[s.Set.Key()] = look{sizes: map[string]int64{}}
+	}
+	entries := 0
 	err := d.session.List(ctx, folder, func(e transport.Entry) error {
+		if entries++; entries > maxLooked {
+			return &transport.Error{Op: "list", Path: folder, Kind: transport.ErrProtocol, Err: fmt.Errorf("more than %d entries", maxLooked)}
+		}
 		n, err := naming.Parse(e.Name)
 		if err != nil {
 			return nil // not ours to judge
 		}
-		l := seen[n.SetKey()]
+		l, asked := seen[n.SetKey()]
+		if !asked {
+			return nil
+		}
 		switch n.Kind {
 		case naming.FI, naming.FS:
-			if l.sizes == nil {
-				l.sizes = map[string]int64{}
-			}
 			l.sizes[e.Name] = e.Size
 		case naming.GO:
 			l.goFile = true

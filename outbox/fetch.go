@@ -31,6 +31,10 @@ const (
 	maxLeft   = 1_000
 )
 
+// DefaultMaxSize is the largest reply that is stored, in bytes: twice the
+// largest declaration.
+const DefaultMaxSize = 4 << 30
+
 // Options of a Fetcher.
 type Options struct {
 	// Archive is the root directory of what is stored; files go to
@@ -38,6 +42,9 @@ type Options struct {
 	Archive string
 	// Parallel bounds the files in flight; 0 means DefaultParallel.
 	Parallel int
+	// MaxSize is the largest reply that is stored, in bytes; 0 means
+	// DefaultMaxSize.
+	MaxSize int64
 	// Keep leaves everything on the server.
 	Keep bool
 	// Incomplete stores also replies whose GO does not come, when they were
@@ -70,6 +77,9 @@ type Fetcher struct {
 func NewFetcher(s Session, l Ledger, o Options) *Fetcher {
 	if o.Parallel <= 0 {
 		o.Parallel = DefaultParallel
+	}
+	if o.MaxSize <= 0 {
+		o.MaxSize = DefaultMaxSize
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -227,12 +237,11 @@ type listed struct {
 func (f *Fetcher) list(ctx context.Context, env naming.Environment) ([]*group, []Left, error) {
 	all := map[string]*group{}
 	var left []Left
-	n, over, unknowns := 0, 0, 0
+	n, unknowns := 0, 0
 	seen := map[string]bool{}
 	err := f.session.List(ctx, env.Outbox(), func(e transport.Entry) error {
 		if n++; n > maxListed {
-			over++
-			return nil
+			return errEnough
 		}
 		leave := func(detail string) {
 			if unknowns++; unknowns <= maxLeft {
@@ -281,14 +290,14 @@ func (f *Fetcher) list(ctx context.Context, env naming.Environment) ([]*group, [
 		}
 		return nil
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, errEnough) {
 		return nil, nil, err
 	}
 	if unknowns > maxLeft {
 		left = append(left, Left{Reason: LeftOverflow, Detail: fmt.Sprintf("%d more files that are no replies", unknowns-maxLeft)})
 	}
-	if over > 0 {
-		left = append(left, Left{Reason: LeftOverflow, Detail: fmt.Sprintf("%d more entries than the %d that one run takes", over, maxListed)})
+	if n > maxListed {
+		left = append(left, Left{Reason: LeftOverflow, Detail: fmt.Sprintf("it holds more than the %d entries that one run takes", maxListed)})
 	}
 	var complete []*group
 	for _, g := range all {
@@ -311,6 +320,9 @@ func (f *Fetcher) list(ctx context.Context, env naming.Environment) ([]*group, [
 	slices.SortFunc(left, func(a, b Left) int { return cmp.Compare(a.Name, b.Name) })
 	return complete, left, nil
 }
+
+// errEnough ends a listing: of a hostile one there may be no other end.
+var errEnough = errors.New("enough entries")
 
 // cut shortens a name that no file system would take.
 func cut(name string) string {
@@ -468,13 +480,17 @@ func (f *Fetcher) storeFile(ctx context.Context, env naming.Environment, dir str
 // of its name.
 func (f *Fetcher) download(ctx context.Context, env naming.Environment, dir string, l listed, known []Stored) (*file, error) {
 	name := l.name.String()
+	if l.size > f.opt.MaxSize {
+		return nil, &TooLargeError{Name: name, Most: f.opt.MaxSize}
+	}
 	t, err := f.opt.Disk.Create(f.incoming(env), "*")
 	if err != nil {
 		return nil, err
 	}
 	defer t.Discard() //nolint:errcheck // after Commit it does nothing; before, the next run sweeps
 	sum := sha256.New()
-	n, err := f.session.Get(ctx, path.Join(env.Outbox(), name), io.MultiWriter(t, sum), l.size)
+	bounded := &boundedWriter{io.MultiWriter(t, sum), f.opt.MaxSize, &TooLargeError{Name: name, Most: f.opt.MaxSize}}
+	n, err := f.session.Get(ctx, path.Join(env.Outbox(), name), bounded, l.size)
 	if err != nil {
 		return nil, err
 	}
@@ -510,6 +526,32 @@ func (f *Fetcher) download(ctx context.Context, env naming.Environment, dir stri
 	}
 	out.Path = filepath.ToSlash(rel)
 	return out, t.Commit(target)
+}
+
+// TooLargeError is a reply that is larger than any can be. It stays on the
+// server.
+type TooLargeError struct {
+	Name string
+	Most int64 // bytes
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("%s has more than %d bytes, which no reply has", e.Name, e.Most)
+}
+
+// boundedWriter fails when more than left bytes are written to it: a file whose
+// size the server does not tell may have no end.
+type boundedWriter struct {
+	w    io.Writer
+	left int64
+	full error
+}
+
+func (b *boundedWriter) Write(p []byte) (int, error) {
+	if b.left -= int64(len(p)); b.left < 0 {
+		return 0, b.full
+	}
+	return b.w.Write(p)
 }
 
 // inArchive reports whether a stored file is still there with its size.
