@@ -38,6 +38,10 @@ func credentialf(hint, format string, args ...any) error {
 // knownHostsPath is where accepted host keys are kept.
 func knownHostsPath(c config.Config) string { return filepath.Join(c.StateDir, "known_hosts") }
 
+// answerFactor times the timeout is how long a server that shows signs of life
+// may leave requests unanswered.
+const answerFactor = 5
+
 // endpoint turns the configuration into what the transport needs. It reads the
 // key and asks for its passphrase, and does not connect.
 func (a *app) endpoint(c config.Config) (sftp.Endpoint, error) {
@@ -53,6 +57,7 @@ func (a *app) endpoint(c config.Config) (sftp.Endpoint, error) {
 	out := sftp.Endpoint{
 		Host: e.Host, Port: e.Port, User: e.User, HostKeys: verifier, AllowSSHRSA: e.AllowSSHRSA,
 		ConnectTimeout: time.Duration(e.Timeout), HandshakeTimeout: time.Duration(e.Timeout), StallTimeout: time.Duration(e.Timeout),
+		AnswerTimeout: answerFactor * time.Duration(e.Timeout),
 	}
 	switch {
 	case e.Key != "":

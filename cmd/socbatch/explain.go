@@ -168,6 +168,8 @@ func transportHints(x *explanation, err error) {
 			hint("check endpoint.host, and that this machine can look up names")
 		case errors.Is(err, transport.ErrAlgorithm):
 			hint("the server and socbatch have no algorithm in common: see docs/connection.md")
+		case errors.Is(err, transport.ErrProtocol):
+			hint("what answers is not the server that was meant, or it is broken: check endpoint.host and endpoint.port, else call the office")
 		case errors.Is(err, transport.ErrSize):
 			hint("run the same command again; if it happens again, the server stores or delivers something else than it was given: call the office")
 		case errors.Is(err, transport.ErrPermission):
@@ -248,9 +250,16 @@ func sourceMessage(e *inbox.SourceError) string {
 	return fmt.Sprintf("%s: %s; it was not sent", printable(e.Path), reason)
 }
 
+// maxSentence bounds a message in bytes: a server may have put much into it.
+const maxSentence = 2000
+
 // sentence writes an error on one line.
 func sentence(err error) string {
-	return printable(strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' }), "; "))
+	text := printable(strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' }), "; "))
+	if len(text) > maxSentence {
+		text = strings.ToValidUTF8(text[:maxSentence], "") + "…"
+	}
+	return text
 }
 
 func rootCause(err error) string {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -289,9 +291,10 @@ func plural(n int, word string) string {
 }
 
 // printable makes a text of the server or of a file name harmless for a
-// terminal.
+// terminal: no control characters, nothing invisible, nothing that turns the
+// direction of writing.
 func printable(s string) string {
-	if strings.IndexFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f || r == '\ufffd' || (r >= 0x80 && r < 0xa0) }) < 0 {
+	if strings.IndexFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }) < 0 {
 		return s
 	}
 	return fmt.Sprintf("%q", s)
