@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/socbatch/socbatch/internal/peak"
 )
 
 // usage is what one run of a program took.
@@ -67,7 +69,7 @@ func measure(result string, args []string) error {
 		return err
 	}
 	u.CPU = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	u.Memory = peakMemory(cmd.ProcessState)
+	u.Memory = peak.Memory(cmd.ProcessState)
 	text, err := json.Marshal(u)
 	if err != nil {
 		return err

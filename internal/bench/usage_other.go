@@ -2,12 +2,7 @@
 
 package main
 
-import (
-	"os"
-	"runtime"
-)
-
-func peakMemory(*os.ProcessState) int64 { return 0 }
+import "runtime"
 
 func flushDisks() {}
 
