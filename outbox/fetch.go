@@ -24,10 +24,11 @@ import (
 const DefaultParallel = 64
 
 // Bounds, so that no server can fill our memory: entries of a listing that are
-// looked at in one run (the rest is left for the next), and files that are
-// reported as left.
+// looked at in one run (the rest is left for the next), and files of a kind
+// that are reported as left.
 const (
-	maxListed = 200_000
+	maxListed = 100_000
+	maxBytes  = 32 << 20 // of their names
 	maxLeft   = 1_000
 )
 
@@ -213,19 +214,21 @@ func (f *Fetcher) waitForRoom(ctx context.Context) error {
 // archiveDay is the directory of a day, as YYYY-MM-DD in Brussels.
 func archiveDay(t time.Time) string { return t.In(naming.Brussels()).Format(time.DateOnly) }
 
-// group is a reply set as listed. Files of one set have one tail, and either
+// groupID tells reply sets apart. Files of one set have one tail, and either
 // all of them or none say how many parts there are.
+type groupID struct {
+	key   string
+	parts int // 0: the names do not say
+}
+
+// group is a reply set as listed.
 type group struct {
-	key     string
-	parts   int // 0: the names do not say
+	groupID
 	goName  string
 	moreGOs []string // where each part has a GO of its own
 	replies []listed // FO and CO
 	signs   []listed // FS
 }
-
-// id tells sets apart.
-func (g *group) id() string { return fmt.Sprintf("%s/%d", g.key, g.parts) }
 
 type listed struct {
 	name naming.Name
@@ -235,12 +238,13 @@ type listed struct {
 
 // list reads the folder and gives the complete sets, and what is to be left.
 func (f *Fetcher) list(ctx context.Context, env naming.Environment) ([]*group, []Left, error) {
-	all := map[string]*group{}
+	all := map[groupID]*group{}
 	var left []Left
-	n, unknowns := 0, 0
+	n, bytes, unknowns := 0, 0, 0
 	seen := map[string]bool{}
 	err := f.session.List(ctx, env.Outbox(), func(e transport.Entry) error {
-		if n++; n > maxListed {
+		n, bytes = n+1, bytes+len(e.Name)
+		if n > maxListed || bytes > maxBytes {
 			return errEnough
 		}
 		leave := func(detail string) {
@@ -266,11 +270,11 @@ func (f *Fetcher) list(ctx context.Context, env naming.Environment) ([]*group, [
 			return nil
 		}
 		seen[e.Name] = true
-		g := &group{key: name.SetKey(), parts: name.Parts}
-		if known := all[g.id()]; known != nil {
-			g = known
-		} else {
-			all[g.id()] = g
+		id := groupID{name.SetKey(), name.Parts}
+		g := all[id]
+		if g == nil {
+			g = &group{groupID: id}
+			all[id] = g
 		}
 		l := listed{name, e.Size, e.ModTime}
 		switch name.Kind {
@@ -296,10 +300,14 @@ func (f *Fetcher) list(ctx context.Context, env naming.Environment) ([]*group, [
 	if unknowns > maxLeft {
 		left = append(left, Left{Reason: LeftOverflow, Detail: fmt.Sprintf("%d more files that are no replies", unknowns-maxLeft)})
 	}
-	if n > maxListed {
+	switch {
+	case n > maxListed:
 		left = append(left, Left{Reason: LeftOverflow, Detail: fmt.Sprintf("it holds more than the %d entries that one run takes", maxListed)})
+	case bytes > maxBytes:
+		left = append(left, Left{Reason: LeftOverflow, Detail: fmt.Sprintf("it holds more than the %d bytes of names that one run takes", maxBytes)})
 	}
 	var complete []*group
+	waiting := 0
 	for _, g := range all {
 		switch {
 		case g.goName == "" && f.overdue(g):
@@ -310,11 +318,16 @@ func (f *Fetcher) list(ctx context.Context, env naming.Environment) ([]*group, [
 				if len(g.replies) == 0 {
 					reason = LeftAlone
 				}
-				left = append(left, Left{Name: l.name.String(), Reason: reason, Detail: "no GO yet", Time: l.time})
+				if waiting++; waiting <= maxLeft {
+					left = append(left, Left{Name: l.name.String(), Reason: reason, Detail: "no GO yet", Time: l.time})
+				}
 			}
 		default:
 			complete = append(complete, g)
 		}
+	}
+	if waiting > maxLeft {
+		left = append(left, Left{Reason: LeftOverflow, Detail: fmt.Sprintf("%d more files that have no GO yet", waiting-maxLeft)})
 	}
 	slices.SortFunc(complete, func(a, b *group) int { return cmp.Compare(a.key, b.key) })
 	slices.SortFunc(left, func(a, b Left) int { return cmp.Compare(a.Name, b.Name) })
@@ -676,7 +689,7 @@ func (f *Fetcher) removeFile(ctx context.Context, env naming.Environment, name s
 // The office may use a name again, and a folder that is written while it is
 // listed may show the new GO without its replies. So the folder is looked at a
 // second time, and the GO stays when anything of the set has come since.
-func (f *Fetcher) finishAlone(ctx context.Context, env naming.Environment, dir string, g *group, lookAgain func() (map[string]*group, error), s *Set) error {
+func (f *Fetcher) finishAlone(ctx context.Context, env naming.Environment, dir string, g *group, lookAgain func() (map[groupID]*group, error), s *Set) error {
 	why := g.missing()
 	goName, err := naming.Parse(g.goName)
 	if err != nil {
@@ -693,7 +706,7 @@ func (f *Fetcher) finishAlone(ctx context.Context, env naming.Environment, dir s
 	if err != nil {
 		return err
 	}
-	if now[g.id()].more(g) {
+	if now[g.groupID].more(g) {
 		return &IncompleteError{GO: g.goName, Err: why}
 	}
 	// What is still there is compared with what is stored before it goes.
@@ -710,12 +723,12 @@ func (f *Fetcher) finishAlone(ctx context.Context, env naming.Environment, dir s
 }
 
 // secondLook lists the folder once more, at the first call.
-func (f *Fetcher) secondLook(ctx context.Context, env naming.Environment) func() (map[string]*group, error) {
-	return sync.OnceValues(func() (map[string]*group, error) {
+func (f *Fetcher) secondLook(ctx context.Context, env naming.Environment) func() (map[groupID]*group, error) {
+	return sync.OnceValues(func() (map[groupID]*group, error) {
 		groups, _, err := f.list(ctx, env)
-		byID := map[string]*group{}
+		byID := map[groupID]*group{}
 		for _, g := range groups {
-			byID[g.id()] = g
+			byID[g.groupID] = g
 		}
 		return byID, err
 	})

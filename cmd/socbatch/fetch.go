@@ -294,8 +294,18 @@ func printFetched(a *app, c config.Config, f fetched) {
 	}
 }
 
+// maxLeft is how many files that were left are named for a person, of each
+// folder; --json has more.
+const maxLeft = 20
+
 func printLeft(a *app, c config.Config, r outbox.Report) {
+	shown := 0
 	for _, x := range r.Left {
+		if x.Reason != outbox.LeftOverflow {
+			if shown++; shown > maxLeft {
+				continue
+			}
+		}
 		switch x.Reason {
 		case outbox.LeftIncomplete:
 			// Just written, it is on its way; later somebody should know.
@@ -314,6 +324,9 @@ func printLeft(a *app, c config.Config, r outbox.Report) {
 		default:
 			a.ui.say("left in %s: %s (%s)", r.Environment.Outbox(), printable(x.Name), x.Detail)
 		}
+	}
+	if shown > maxLeft {
+		a.ui.say("left in %s: %d more (--json has them)", r.Environment.Outbox(), shown-maxLeft)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -14,7 +15,15 @@ import (
 // version is set by the build.
 var version = "dev"
 
+// memory is what the program tries to stay within. Everything is read in
+// pieces, so it never needs more; but a server may send much at a time, and
+// garbage is then to be collected earlier.
+const memory = 100 << 20
+
 func main() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memory)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second Ctrl-C ends the program as always.
 	context.AfterFunc(ctx, stop)

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	if err := os.Setenv("GORACE", raceOptions); err != nil {
 		panic(err)
 	}
-	testscript.Main(m, map[string]func(){"socbatch": main})
+	testscript.Main(m, map[string]func(){"socbatch": main, "socbatch-measured": measured})
 }
 
 // sharedKit is made once: its keys take a while.

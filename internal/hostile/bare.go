@@ -31,8 +31,10 @@ const (
 	MsgAuthBanner     = 53
 	MsgAuth60         = 60 // a password change, or a key that is accepted, or questions
 	MsgGlobalRequest  = 80
+	MsgRequestFailure = 82
 	MsgChannelOpen    = 90
 	MsgChannelOpened  = 91
+	MsgChannelData    = 94
 	MsgChannelRequest = 98
 	MsgChannelSuccess = 99
 )
@@ -45,6 +47,7 @@ type Bare struct {
 	in, out  cipher.AEAD
 	inIV     []byte
 	outIV    []byte
+	peer     uint32    // number of the channel at the client
 	exchange [4][]byte // versions and KEXINITs that are signed
 }
 
@@ -220,12 +223,29 @@ func (b *Bare) SFTP(window int) error {
 	}
 	t := take{p[1:]}
 	_ = t.string()
-	id := t.uint32()
-	if err := b.Send(Fields(byte(MsgChannelOpened), id, 0, window, 32<<10)); err != nil {
+	b.peer = t.uint32()
+	if err := b.Send(Fields(byte(MsgChannelOpened), b.peer, 0, window, 32<<10)); err != nil {
 		return err
 	}
 	if _, err := b.Await(MsgChannelRequest); err != nil {
 		return err
 	}
-	return b.Send(Fields(byte(MsgChannelSuccess), id))
+	return b.Send(Fields(byte(MsgChannelSuccess), b.peer))
+}
+
+// Data sends data on the channel that SFTP granted.
+func (b *Bare) Data(data []byte) error {
+	return b.Send(Fields(byte(MsgChannelData), b.peer, string(data)))
+}
+
+// Alive answers signs of life, and nothing else, until the connection ends.
+func (b *Bare) Alive() error {
+	for {
+		if _, err := b.Await(MsgGlobalRequest); err != nil {
+			return err
+		}
+		if err := b.Send([]byte{MsgRequestFailure}); err != nil {
+			return err
+		}
+	}
 }

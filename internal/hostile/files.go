@@ -3,6 +3,7 @@ package hostile
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -64,6 +65,13 @@ func (f *Files) Get(name string) (content []byte, ok bool) {
 	defer f.mu.Unlock()
 	content, ok = f.content[name]
 	return slices.Clone(content), ok
+}
+
+// Names are the paths of all files.
+func (f *Files) Names() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Sorted(maps.Keys(f.content))
 }
 
 // Taken are the paths of files that were written and whose close was confirmed.
@@ -292,3 +300,15 @@ func (r *Request) entries() []Name {
 	slices.SortFunc(names, func(a, b Name) int { return strings.Compare(a.Name, b.Name) })
 	return names
 }
+
+// Quietly does what an honest server does, and answers nothing.
+func (r *Request) Quietly() {
+	quiet := *r
+	quiet.Channel = mute{r.Channel}
+	quiet.Honest()
+}
+
+// mute is a channel on which nothing is said.
+type mute struct{ ssh.Channel }
+
+func (mute) Write(p []byte) (int, error) { return len(p), nil }

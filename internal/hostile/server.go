@@ -124,7 +124,7 @@ func (s *Server) Close() {
 }
 
 func (s *Server) serve(n int, c net.Conn) {
-	defer c.Close()
+	defer c.Close() //nolint:errcheck // its client sees it end
 	if s.TCP != nil && s.TCP(n, c) {
 		return
 	}
@@ -141,7 +141,7 @@ func (s *Server) serve(n int, c net.Conn) {
 	if err != nil {
 		return
 	}
-	defer conn.Close()
+	defer conn.Close() //nolint:errcheck // its client sees it end
 	s.wg.Go(func() { s.answer(requests, func(*ssh.Request) bool { return false }, s.Ignore) })
 	if s.LoggedIn != nil {
 		s.wg.Go(func() { s.LoggedIn(n, conn) })
@@ -175,7 +175,7 @@ func (s *Server) channel(k int, nc ssh.NewChannel) {
 		close(granted)
 	})
 	s.wg.Go(func() {
-		defer c.Close()
+		defer c.Close() //nolint:errcheck // its client sees it end
 		if <-granted {
 			s.SFTP(k, c)
 		}
