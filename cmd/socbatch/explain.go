@@ -12,6 +12,7 @@ import (
 
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
 	"github.com/socbatch/socbatch/internal/secret"
@@ -262,6 +263,9 @@ func sentence(err error) string {
 	return text
 }
 
+// words says an error to a person.
+func words(err error) lang.Text { return lang.Plain(sentence(err)) }
+
 func rootCause(err error) string {
 	var e *transport.Error
 	if errors.As(err, &e) && e.Kind != nil {
@@ -297,21 +301,4 @@ func className(code int) string {
 		return "interrupted"
 	}
 	return "failed"
-}
-
-// stateWords is a state in plain words.
-func stateWords(s inbox.State) string {
-	switch s {
-	case inbox.Prepared:
-		return "prepared, not sent yet"
-	case inbox.Uploading, inbox.Uploaded:
-		return "not completely sent"
-	case inbox.Failed:
-		return "failed, not sent"
-	case inbox.Unknown:
-		return "outcome unknown"
-	case inbox.AcceptedWithRemarks:
-		return "accepted with remarks"
-	}
-	return string(s)
 }

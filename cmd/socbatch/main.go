@@ -40,6 +40,7 @@ func run(ctx context.Context, args []string, s streams, getenv func(string) stri
 	if instrument != nil {
 		instrument(a)
 	}
+	a.chooseLanguage(args)
 	root := newRootCmd(a)
 	root.SetArgs(args)
 	root.SetIn(s.in)

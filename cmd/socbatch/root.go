@@ -24,12 +24,14 @@ type app struct {
 	flags      settings
 	verbose    bool
 	log        *slog.Logger
+	loaded     *loaded
 	disk       durable.Disk
 	ledgerStep func(string) // see ledger.OnStep; nil but in tests
 }
 
 // settings are the flags that stand above the environment and the file.
 type settings struct {
+	lang                      string
 	sender, stateDir, archive string
 	host, user, key           string
 	port                      int
@@ -55,9 +57,10 @@ deletes a reply on the server before it is safely stored.
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
+		PersistentPreRunE: func(*cobra.Command, []string) error {
 			a.log = a.ui.logger(a.verbose)
 			a.ui.json = a.ui.json || a.ui.events
+			return a.checkLanguage()
 		},
 	}
 	cmd.SetVersionTemplate("socbatch {{.Version}}\n")
@@ -68,6 +71,7 @@ deletes a reply on the server before it is safely stored.
 	f.BoolVar(&a.ui.events, "events", false, "JSON, and before the result an object per line for what happens")
 	f.BoolVarP(&a.ui.quiet, "quiet", "q", false, "say nothing but results and errors")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "say what happens in detail")
+	f.StringVar(&a.flags.lang, "lang", "", "speak `LANGUAGE`: en, nl, fr or de (default: as configured, else as the desktop)")
 	f.StringVar(&a.flags.sender, "sender", "", "sender `NUMBER`, six digits")
 	f.StringVar(&a.flags.stateDir, "state-dir", "", "`DIR`ectory of the ledger and the frozen copies")
 	f.StringVar(&a.flags.archive, "archive", "", "`DIR`ectory that replies are stored in")
@@ -127,7 +131,7 @@ func (a *app) connectionFlags(cmd *cobra.Command) {
 
 // config reads the configuration: flags over environment over file.
 func (a *app) config() (config.Config, error) {
-	c, path, err := config.Load(a.configPath, a.getenv)
+	c, path, err := a.load(a.configPath)
 	if err != nil {
 		return c, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/naming"
 )
@@ -121,9 +122,9 @@ func statusTable(a *app, c config.Config, found []inbox.Submission) {
 		if !s.SentAt.IsZero() {
 			sent, age = clock(s.SentAt), ageWords(a.now().Sub(s.SentAt))
 		}
-		state := cell{text: stateWords(s.State), state: string(s.State)}
+		state := cell{text: a.ui.in(stateWords(s.State)), state: string(s.State)}
 		if late(a, c, s) != inbox.InTime {
-			age += " late"
+			age = a.ui.text("%s late", age)
 			state.state = "late"
 		}
 		rows = append(rows, []cell{{text: s.Set.String()}, {text: sent}, {text: age, state: state.state}, state, {text: dash(s.Ticket)}, {text: dash(printable(s.Note))}})
@@ -138,10 +139,10 @@ func tellLate(a *app, c config.Config, found []inbox.Submission) {
 		n[late(a, c, s)]++
 	}
 	if k := n[inbox.LateReceipt]; k > 0 {
-		a.ui.warn("%s without a receipt for more than %s", plural(k, "declaration"), ageWords(time.Duration(c.Status.ReceiptAfter)))
+		a.ui.warn("%s without a receipt for more than %s", count(k, "%d declaration", "%d declarations"), ageWords(time.Duration(c.Status.ReceiptAfter)))
 	}
 	if k := n[inbox.LateNotification]; k > 0 {
-		a.ui.warn("%s without a notification for more than %s", plural(k, "declaration"), ageWords(time.Duration(c.Status.NotificationAfter)))
+		a.ui.warn("%s without a notification for more than %s", count(k, "%d declaration", "%d declarations"), ageWords(time.Duration(c.Status.NotificationAfter)))
 	}
 	if n[inbox.LateReceipt]+n[inbox.LateNotification] > 0 {
 		a.ui.hint("run socbatch fetch; if nothing comes, call %s, with the name of the set and the ticket of the receipt", c.Status.Contact)
@@ -200,39 +201,41 @@ func e2j(e ledger.Event) jsonEvent {
 
 func printStory(a *app, s inbox.Submission, history []ledger.Event, answers []ledger.StoredAnswer) {
 	u := a.ui
-	app := s.Set.Application
-	if x, ok := naming.LookupApplication(app); ok {
-		app += ", " + x.Meaning
-	}
 	u.result("%s", s.Set)
-	u.result("  application  %s", app)
-	u.result("  environment  %s, %s (folder %s)", s.Set.Environment, s.Set.Environment.Meaning(), s.Set.Inbox())
-	u.result("  state        %s", u.mark(string(s.State), stateWords(s.State)))
+	var f fields
+	f.add(text("application"), u.in(applicationWords(s.Set.Application)))
+	f.add(text("environment"), u.text("%s, %s (folder %s)", s.Set.Environment, lang.Word(s.Set.Environment.Meaning()), s.Set.Inbox()))
+	f.add(text("state"), u.mark(string(s.State), u.in(stateWords(s.State))))
 	if s.Note != "" {
-		u.result("  remark       %s", printable(s.Note))
+		f.add(text("remark"), printable(s.Note))
 	}
 	if s.Ticket != "" {
-		u.result("  receipt      %s", s.Ticket)
+		f.add(text("receipt"), s.Ticket)
 	}
 	if s.Reason != "" {
-		u.result("  sent again   %s", printable(s.Reason))
+		f.add(text("sent again"), printable(s.Reason))
 	}
 	if s.Signed() {
-		u.result("  signed by    %s", printable(s.SignedBy))
+		f.add(text("signed by"), printable(s.SignedBy))
 	}
 	for _, p := range s.Parts {
-		u.result("  part %d       %s, %d bytes, from %s", p.Number, s.Set.FI(p.Number), p.Size, printable(p.Source))
-		u.result("               SHA-256 %s", p.Hash)
+		f.add(text("part %d", p.Number), u.text("%s, %d bytes, from %s", s.Set.FI(p.Number), p.Size, printable(p.Source)))
+		f.add(lang.Text{}, "SHA-256 "+p.Hash.String())
 	}
+	u.fields("  ", f)
 	u.result("  history")
 	for _, e := range history {
 		t, _ := time.Parse(time.RFC3339Nano, e.At)
-		line := fmt.Sprintf("%s  %s", t.In(naming.Brussels()).Format("2006-01-02 15:04:05"), stateWords(e.State))
+		line := fmt.Sprintf("%s  %s", t.In(naming.Brussels()).Format("2006-01-02 15:04:05"), u.in(stateWords(e.State)))
 		if e.Note != "" {
 			line += ": " + printable(e.Note)
 		}
 		u.result("    %s", line)
 	}
+	printAnswers(u, answers)
+}
+
+func printAnswers(u *ui, answers []ledger.StoredAnswer) {
 	if len(answers) > 0 {
 		u.result("  answers")
 	}
@@ -241,12 +244,12 @@ func printStory(a *app, s inbox.Submission, history []ledger.Event, answers []le
 			u.result("    … and %d more (--json has all)", len(answers)-maxShown)
 			break
 		}
-		line := x.Kind + " " + strings.ReplaceAll(x.Outcome, "-", " ")
+		line := u.in(kindWords(x.Kind)) + " " + u.in(outcomeWord(x.Outcome))
 		if x.Form > 0 {
-			line += fmt.Sprintf(", part %d form %d", x.Part, x.Form)
+			line += u.text(", part %d form %d", x.Part, x.Form)
 		}
 		u.result("    %s  %s", x.Reply, u.mark(x.Outcome, line))
-		u.result("      signature %s; stored as %s", printable(x.Signature), x.Path)
+		u.result("      signature %s; stored as %s", signatureWords(x.Signature), x.Path)
 		for j, e := range x.Anomalies {
 			if j == maxShown {
 				u.result("      … and %d more", len(x.Anomalies)-maxShown)

@@ -7,12 +7,14 @@ import (
 
 	"github.com/rivo/uniseg"
 	"golang.org/x/term"
+
+	"github.com/socbatch/socbatch/internal/lang"
 )
 
 // column of a table. Where the lines are wider than the terminal, the flexible
 // one gives way; what it does not have room for ends in an ellipsis.
 type column struct {
-	title    string
+	title    string // in English
 	flexible bool
 }
 
@@ -29,7 +31,7 @@ func (u *ui) table(columns []column, rows [][]cell) {
 	}
 	widths := make([]int, len(columns))
 	for i, c := range columns {
-		widths[i] = width(c.title)
+		widths[i] = width(u.in(lang.Word(c.title)))
 		for _, r := range rows {
 			widths[i] = max(widths[i], width(r[i].text))
 		}
@@ -37,7 +39,7 @@ func (u *ui) table(columns []column, rows [][]cell) {
 	fit(columns, widths, terminalWidth(u.out))
 	titles := make([]cell, len(columns))
 	for i, c := range columns {
-		titles[i] = cell{text: c.title}
+		titles[i] = cell{text: u.in(lang.Word(c.title))}
 	}
 	for _, r := range append([][]cell{titles}, rows...) {
 		var b strings.Builder

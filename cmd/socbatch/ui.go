@@ -17,6 +17,8 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
+
+	"github.com/socbatch/socbatch/internal/lang"
 )
 
 // This file is the only one that writes to the person.
@@ -34,6 +36,7 @@ type streams struct {
 
 type ui struct {
 	streams
+	lang        lang.Language
 	json, quiet bool
 	events      bool // with json: objects also while the work goes on
 	colour      bool // on standard error
@@ -45,6 +48,7 @@ type ui struct {
 func newUI(s streams, getenv func(string) string) *ui {
 	return &ui{
 		streams:   s,
+		lang:      lang.English,
 		colour:    isTerminal(s.err) && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb",
 		colourOut: isTerminal(s.out) && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb",
 	}
@@ -62,10 +66,17 @@ func (u *ui) logger(verbose bool) *slog.Logger {
 	return slog.New(slog.NewTextHandler(u.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
+// text says something in the language of the person. In English it is the
+// format with its arguments.
+func (u *ui) text(format string, args ...any) string { return u.in(text(format, args...)) }
+
+// in says a text in the language of the person.
+func (u *ui) in(t lang.Text) string { return t.In(u.lang) }
+
 // result prints a line of the result, for people.
 func (u *ui) result(format string, args ...any) {
 	if !u.json {
-		_, _ = fmt.Fprintf(u.out, format+"\n", args...)
+		_, _ = fmt.Fprintln(u.out, u.text(format, args...))
 	}
 }
 
@@ -115,18 +126,18 @@ func (u *ui) line(v any) {
 // say tells the person something that is no result.
 func (u *ui) say(format string, args ...any) {
 	if !u.quiet {
-		_, _ = fmt.Fprintf(u.err, format+"\n", args...)
+		_, _ = fmt.Fprintln(u.err, u.text(format, args...))
 	}
 }
 
 // warn tells the person something that should not be overlooked.
 func (u *ui) warn(format string, args ...any) {
-	_, _ = fmt.Fprintf(u.err, u.paint(u.colour, yellow, "warning:")+" "+format+"\n", args...)
+	_, _ = fmt.Fprintf(u.err, "%s %s\n", u.paint(u.colour, yellow, u.text("warning:")), u.text(format, args...))
 }
 
 // hint says what to do next.
 func (u *ui) hint(format string, args ...any) {
-	text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "\n    ")
+	text := strings.ReplaceAll(u.text(format, args...), "\n", "\n    ")
 	_, _ = fmt.Fprintf(u.err, "  %s %s\n", u.paint(u.colour, cyan, "→"), text)
 }
 
@@ -136,7 +147,7 @@ func (u *ui) problem(what string, err error) {
 	if !strings.Contains(message, what) {
 		message = what + ": " + message
 	}
-	_, _ = fmt.Fprintf(u.err, "%s %s\n", u.paint(u.colour, red, "error:"), message)
+	_, _ = fmt.Fprintf(u.err, "%s %s\n", u.paint(u.colour, red, u.text("error:")), message)
 }
 
 // fail reports the error that ends the program.
@@ -144,7 +155,7 @@ func (u *ui) fail(err error) {
 	x := explain(err)
 	var told toldError
 	if !errors.As(err, &told) {
-		_, _ = fmt.Fprintf(u.err, "%s %s\n", u.paint(u.colour, red, "error:"), x.Message)
+		_, _ = fmt.Fprintf(u.err, "%s %s\n", u.paint(u.colour, red, u.text("error:")), x.Message)
 		for _, h := range x.Hints {
 			u.hint("%s", h)
 		}
@@ -280,6 +291,30 @@ func (l *later) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	return l.w.Write(p)
+}
+
+// fields are lines of a label and a value, the values below each other.
+type fields []field
+
+type field struct {
+	label lang.Text // empty: a further line of the one before
+	value string
+}
+
+func (f *fields) add(label lang.Text, value string) { *f = append(*f, field{label, value}) }
+
+// narrowest is the least width of the labels and the room after them.
+const narrowest = 13
+
+func (u *ui) fields(indent string, f fields) {
+	widest := narrowest
+	for _, x := range f {
+		widest = max(widest, width(u.in(x.label))+2)
+	}
+	for _, x := range f {
+		label := u.in(x.label)
+		u.result("%s", indent+label+strings.Repeat(" ", widest-width(label))+x.value)
+	}
 }
 
 // plural writes a count with its word: "1 file", "2 files".

@@ -94,7 +94,7 @@ func (s *submission) await(ctx context.Context, a *app, l *ledger.Ledger, outcom
 		return all, nil
 	})
 	for _, sub := range latest {
-		line := a.ui.mark(string(sub.State), stateWords(sub.State)) + "  " + sub.Set.String()
+		line := a.ui.mark(string(sub.State), a.ui.in(stateWords(sub.State))) + "  " + sub.Set.String()
 		if sub.Note != "" {
 			line += "  " + printable(sub.Note)
 		}

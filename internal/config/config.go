@@ -15,6 +15,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/naming"
 )
 
@@ -25,6 +26,8 @@ type Config struct {
 	Sender string `toml:"sender"`
 	// Environment is where submit and fetch go when nothing is said; never R.
 	Environment string `toml:"environment"`
+	// Language is en, nl, fr or de; empty: that of the person's system.
+	Language string `toml:"language"`
 	// StateDir holds the ledger, the frozen copies and the locks.
 	StateDir string `toml:"state_dir"`
 
@@ -319,6 +322,7 @@ func Variables() []Variable {
 	return []Variable{
 		text("SOCBATCH_SENDER", "sender", func(c *Config) *string { return &c.Sender }),
 		text("SOCBATCH_ENVIRONMENT", "environment", func(c *Config) *string { return &c.Environment }),
+		text("SOCBATCH_LANGUAGE", "language", func(c *Config) *string { return &c.Language }),
 		text("SOCBATCH_STATE_DIR", "state_dir", func(c *Config) *string { return &c.StateDir }),
 		text("SOCBATCH_HOST", "endpoint.host", func(c *Config) *string { return &c.Endpoint.Host }),
 		{"SOCBATCH_PORT", "endpoint.port", func(c *Config, v string) (err error) {
@@ -377,6 +381,9 @@ func (c *Config) Check() error {
 		if env == naming.Production {
 			return bad("environment", "production is never a default: give --env R on the command line each time")
 		}
+	}
+	if _, ok := lang.Parse(c.Language); !ok && c.Language != "" {
+		return bad("language", "%q is no language of socbatch: use en, nl, fr or de", c.Language)
 	}
 	if c.StateDir == "" {
 		return bad("state_dir", "there is no home directory: name a directory")

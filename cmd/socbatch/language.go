@@ -1,0 +1,76 @@
+package main
+
+import (
+	"io"
+	"slices"
+
+	"github.com/spf13/pflag"
+
+	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/lang"
+)
+
+// loaded is a configuration that was read. It is read once, since it may come
+// through a pipe.
+type loaded struct {
+	path   string // as it was asked for
+	config config.Config
+	file   string
+	err    error
+}
+
+// load reads the configuration.
+func (a *app) load(path string) (config.Config, string, error) {
+	if a.loaded == nil || a.loaded.path != path {
+		c, file, err := config.Load(path, a.getenv)
+		a.loaded = &loaded{path, c, file, err}
+	}
+	return a.loaded.config, a.loaded.file, a.loaded.err
+}
+
+// chooseLanguage decides for --lang, else the configuration, else the locale.
+// It comes before the command line is read in full, because help and what is
+// wrong with the command line are said in the language too.
+func (a *app) chooseLanguage(args []string) {
+	f := pflag.NewFlagSet("", pflag.ContinueOnError)
+	f.ParseErrorsAllowlist.UnknownFlags = true
+	f.SetOutput(io.Discard)
+	f.Usage = func() {}
+	chosen := f.String("lang", "", "")
+	path := f.String("config", "", "")
+	f.BoolP("help", "h", false, "")
+	_ = f.Parse(args) // the command does it again, and says what is wrong
+	if l, ok := lang.Parse(*chosen); ok {
+		a.ui.lang = l
+		return
+	}
+	c, _, _ := a.load(*path) // as above
+	if l, ok := lang.Parse(c.Language); ok {
+		a.ui.lang = l
+		return
+	}
+	a.ui.lang = lang.OfUser(a.getenv)
+}
+
+// checkLanguage refuses a --lang that the tool does not speak.
+func (a *app) checkLanguage() error {
+	if _, ok := lang.Parse(a.flags.lang); !ok && a.flags.lang != "" {
+		return usagef("--lang: %q is no language of socbatch: use en, nl, fr or de", printable(a.flags.lang))
+	}
+	return nil
+}
+
+// text is something to say to a person. Errors among the arguments are said in
+// words.
+func text(format string, args ...any) lang.Text {
+	said := slices.Clone(args)
+	for i, a := range args {
+		if err, ok := a.(error); ok {
+			said[i] = words(err)
+		}
+	}
+	return lang.T(format, said...)
+}
+
+// count is a number of things.
+func count(n int, one, other string) lang.Text { return lang.N(n, one, other) }

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/lang"
+	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/naming"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// golden compares what is said in each language with
+// testdata/language/NAME.LANGUAGE.txt.
+func golden(t *testing.T, name string, say func(*app)) {
+	t.Helper()
+	for _, l := range lang.Languages() {
+		var out bytes.Buffer
+		a := &app{
+			ui:  &ui{streams: streams{out: &out, err: &out}, lang: l},
+			now: func() time.Time { return time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC) },
+		}
+		say(a)
+		file := filepath.Join("testdata", "language", name+"."+string(l)+".txt")
+		if *update {
+			if err := os.WriteFile(file, out.Bytes(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := out.String(); got != string(want) {
+			t.Errorf("%s: go test -run %s -update writes it anew\ngot\n%s\nwant\n%s", file, t.Name(), got, want)
+		}
+	}
+}
+
+// sets are one of each state.
+func sets() []inbox.Submission {
+	var list []inbox.Submission
+	for i, s := range inbox.States() {
+		x := inbox.Submission{
+			Set: naming.Set{
+				Application: "DMFA", Sender: "101380", Date: "20261120", Sequence: naming.Sequence("0000" + string("123456789AB"[i])),
+				Environment: naming.Production, Parts: 1,
+			},
+			State: s,
+		}
+		if s == inbox.Sent || s.Answered() {
+			x.SentAt, x.Ticket = time.Date(2026, 11, 20, 9, 30, 0, 0, time.UTC), "3400000000001"
+		}
+		list = append(list, x)
+	}
+	return list
+}
+
+func TestStatusIsSaid(t *testing.T) {
+	t.Parallel()
+	golden(t, "status", func(a *app) {
+		c := config.Defaults(func(string) string { return "" })
+		statusTable(a, c, sets())
+		tellLate(a, c, sets())
+		s := sets()[9]
+		s.Note, s.Reason, s.SignedBy = "00024-005", "asked by telephone", "Test Sender"
+		s.Parts = []inbox.Part{{Number: 1, Source: "/home/me/dmfa.xml", Size: 4711, SignSize: 1}}
+		printStory(a, s, []ledger.Event{
+			{At: "2026-11-20T09:29:59Z", State: inbox.Prepared}, {At: "2026-11-20T09:30:00Z", State: inbox.Sent},
+			{At: "2026-11-20T09:40:00Z", State: inbox.AcceptedWithRemarks, Note: "00024-005"},
+		}, []ledger.StoredAnswer{
+			{Reply: "FO.NOTI.999999.20261120.00001.R", Path: "R/FO", Signature: "valid: Smals", Answer: ledger.Answer{
+				Kind: "notification", Outcome: ledger.OutcomeRemarks, Part: 1, Form: 1,
+				Anomalies: []ledger.Anomaly{{ErrorID: "00024-005", Class: "W", Tag: "EmployerClass"}},
+			}},
+		})
+	})
+}

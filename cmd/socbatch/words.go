@@ -1,0 +1,63 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/answers"
+	"github.com/socbatch/socbatch/internal/lang"
+	"github.com/socbatch/socbatch/internal/reply"
+	"github.com/socbatch/socbatch/naming"
+)
+
+// Words for values that programs know as codes.
+
+// stateWords is a state in plain words.
+func stateWords(s inbox.State) lang.Text {
+	switch s {
+	case inbox.Prepared:
+		return text("prepared, not sent yet")
+	case inbox.Uploading, inbox.Uploaded:
+		return text("not completely sent")
+	case inbox.Failed:
+		return text("failed, not sent")
+	case inbox.Unknown:
+		return text("outcome unknown")
+	case inbox.AcceptedWithRemarks:
+		return text("accepted with remarks")
+	}
+	return lang.Word(string(s))
+}
+
+// outcomeWord is what an answer says in plain words.
+func outcomeWord(outcome string) lang.Text {
+	return lang.Word(strings.ReplaceAll(outcome, "-", " "))
+}
+
+// kindWords says what a reply is.
+func kindWords(kind string) lang.Text {
+	if kind == reply.Other.String() {
+		return text("another reply")
+	}
+	return lang.Word(kind)
+}
+
+// applicationWords is the code of an application with its meaning.
+func applicationWords(code string) lang.Text {
+	x, ok := naming.LookupApplication(code)
+	if !ok {
+		return lang.Plain(code)
+	}
+	return text("%s, %s", code, lang.Word(x.Meaning))
+}
+
+// signatureWords says what checking a signature gave.
+func signatureWords(s string) lang.Text {
+	if who, ok := strings.CutPrefix(s, answers.SignatureValid); ok {
+		return text("valid: %s", printable(who))
+	}
+	if why, ok := strings.CutPrefix(s, answers.SignatureInvalid); ok {
+		return text("not valid: %s", printable(why))
+	}
+	return lang.Word(s)
+}
