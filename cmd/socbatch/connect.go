@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/socbatch/socbatch/internal/answers"
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/secret"
 	"github.com/socbatch/socbatch/sign"
@@ -26,13 +26,13 @@ import (
 // credentialError is a missing or unusable credential, with what to do.
 type credentialError struct {
 	error
-	hints []string
+	hints []lang.Text
 }
 
 func (c credentialError) Unwrap() error { return c.error }
 
-func credentialf(hint, format string, args ...any) error {
-	return codedError{credentialError{fmt.Errorf(format, args...), []string{hint}}, exitCredentials}
+func credentialf(hint lang.Text, format string, args ...any) error {
+	return codedError{credentialError{errorf(format, args...), []lang.Text{hint}}, exitCredentials}
 }
 
 // knownHostsPath is where accepted host keys are kept.
@@ -47,7 +47,7 @@ const answerFactor = 5
 func (a *app) endpoint(c config.Config) (sftp.Endpoint, error) {
 	e := c.Endpoint
 	if e.User == "" {
-		return sftp.Endpoint{}, credentialf("put user = \"EXP…\" under [endpoint] in the configuration, or give --user",
+		return sftp.Endpoint{}, credentialf(text("put user = \"EXP…\" under [endpoint] in the configuration, or give --user"),
 			"no user name for the server is known; nothing was sent")
 	}
 	verifier, err := hostkey.New(e.HostKeys, append([]string{knownHostsPath(c)}, e.KnownHosts...)...)
@@ -76,7 +76,7 @@ func (a *app) endpoint(c config.Config) (sftp.Endpoint, error) {
 			return agent.Signers()
 		}
 	default:
-		return sftp.Endpoint{}, credentialf("put key = \"FILE\" under [endpoint] in the configuration, or agent = true for an ssh-agent",
+		return sftp.Endpoint{}, credentialf(text("put key = \"FILE\" under [endpoint] in the configuration, or agent = true for an ssh-agent"),
 			"no SSH key is configured; nothing was sent")
 	}
 	return out, nil
@@ -85,7 +85,7 @@ func (a *app) endpoint(c config.Config) (sftp.Endpoint, error) {
 func (a *app) sshKey(e config.Endpoint) (ssh.Signer, error) {
 	data, err := os.ReadFile(e.Key)
 	if err != nil {
-		return nil, credentialf("name the file of your private SSH key with key = \"…\" under [endpoint], or --key", "SSH key: %w; nothing was sent", err)
+		return nil, credentialf(text("name the file of your private SSH key with key = \"…\" under [endpoint], or --key"), "SSH key: %s; nothing was sent", err)
 	}
 	var open *sshkey.PermissionWarning
 	if err := sshkey.CheckPermissions(e.Key); errors.As(err, &open) {
@@ -94,14 +94,14 @@ func (a *app) sshKey(e config.Endpoint) (ssh.Signer, error) {
 	key, err := sshkey.Parse(data, nil)
 	if errors.Is(err, sshkey.ErrPassphraseNeeded) {
 		var pass string
-		pass, err = password(e.KeyPassphrase, e.KeyPassphraseFile, "Passphrase of the SSH key "+displayPath(e.Key))
+		pass, err = password(e.KeyPassphrase, e.KeyPassphraseFile, a.ui.text("Passphrase of the SSH key %s", displayPath(e.Key)))
 		if err != nil {
-			return nil, fmt.Errorf("SSH key %s: %w; nothing was sent", e.Key, err)
+			return nil, errorf("SSH key %s: %s; nothing was sent", e.Key, err)
 		}
 		key, err = sshkey.Parse(data, []byte(pass))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("SSH key %s: %w; nothing was sent", e.Key, err)
+		return nil, errorf("SSH key %s: %s; nothing was sent", e.Key, err)
 	}
 	return key, nil
 }
@@ -129,8 +129,8 @@ func (a *app) identity(c config.Config) (*sign.Identity, error) {
 	pass := c.Identity.Password
 	if pass == "" || c.Identity.PasswordFile != "" {
 		var err error
-		if pass, err = password(c.Identity.Password, c.Identity.PasswordFile, "Password of "+displayPath(c.Identity.P12)); err != nil {
-			return nil, fmt.Errorf("certificate %s: %w; nothing was signed or sent", c.Identity.P12, err)
+		if pass, err = password(c.Identity.Password, c.Identity.PasswordFile, a.ui.text("Password of %s", displayPath(c.Identity.P12))); err != nil {
+			return nil, errorf("certificate %s: %s; nothing was signed or sent", c.Identity.P12, err)
 		}
 	}
 	id, err := sign.LoadPKCS12(c.Identity.P12, pass, a.now())
@@ -138,16 +138,16 @@ func (a *app) identity(c config.Config) (*sign.Identity, error) {
 		err = id.Check(a.now())
 	}
 	if err != nil {
-		hint := "name the .p12 file of your certificate with p12 = \"…\" under [identity], or --p12"
+		hint := text("name the .p12 file of your certificate with p12 = \"…\" under [identity], or --p12")
 		switch {
 		case sign.ConvertHint(err) != "":
-			hint = "convert it once:\n" + sign.ConvertHint(err)
+			hint = text("convert it once:\n%s", sign.ConvertHint(err))
 		case errors.Is(err, sign.ErrWrongPassword):
-			hint = "check the password, or the file that holds it"
+			hint = text("check the password, or the file that holds it")
 		case errors.Is(err, sign.ErrExpired):
-			hint = "get a new certificate, register its .cer on the portal, and configure its .p12"
+			hint = text("get a new certificate, register its .cer on the portal, and configure its .p12")
 		}
-		return nil, credentialf(hint, "certificate %s: %w; nothing was signed or sent", c.Identity.P12, err)
+		return nil, credentialf(hint, "certificate %s: %s; nothing was signed or sent", c.Identity.P12, err)
 	}
 	a.log.Debug("signing certificate", "owner", sign.Describe(id.Certificate()).Owner, "until", id.Certificate().NotAfter)
 	return id, nil

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/socbatch/socbatch/examples"
+	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/sandbox"
 	"github.com/socbatch/socbatch/naming"
 )
@@ -45,7 +46,7 @@ func (d *demo) command(ctx context.Context, want int, args ...string) error {
 	u.result("")
 	shown := strings.ReplaceAll(strings.Join(args, " "), filepath.Join(d.dir, "declarations")+string(filepath.Separator), "")
 	u.result("%s", u.paint(u.colourOut, cyan, "$ socbatch "+shown))
-	full := append([]string{"--config", d.config}, args...)
+	full := append([]string{"--config", d.config, "--lang", string(u.lang)}, args...)
 	if got := run(ctx, full, u.streams, d.app.getenv); got != want {
 		return fmt.Errorf("demo: %s ended with %d instead of %d", args[0], got, want)
 	}
@@ -75,29 +76,31 @@ func runDemo(ctx context.Context, a *app, dir string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	a.ui.result("A stand-in for the social security's server listens on %s.", s.Addr())
+	u := a.ui
+	u.result("A stand-in for the social security's server listens on %s.", s.Addr())
 	d := &demo{app: a, dir: dir, config: config}
 	f := func(name string) string { return files[name] }
 	steps := []struct {
-		say  string
+		say  lang.Text
 		want int
 		args []string
 	}{
-		{"A Dimona for the test environment: named and sent, no signature needed.", exitDone,
+		{text("A Dimona for the test environment: named and sent, no signature needed."), exitDone,
 			[]string{"submit", "--env", "T", f("dimona-in.xml"), "--wait", "30s"}},
-		{"A DmfA of two parts for production: each part is signed.", exitDone,
+		{text("A DmfA of two parts for production: each part is signed."), exitDone,
 			[]string{"submit", "--env", "R", "--parts", f("dmfa-part1.xml"), f("dmfa-part2.xml"), "--wait", "30s"}},
-		{"The same again: nothing is sent twice.", exitAlready,
+		{text("The same again: nothing is sent twice."), exitAlready,
 			[]string{"submit", "--env", "R", "--parts", f("dmfa-part1.xml"), f("dmfa-part2.xml")}},
-		{"A file without a declaration in it: it is found wrong before it is sent.", exitFailed,
+		{text("A file without a declaration in it: it is found wrong before it is sent."), exitFailed,
 			[]string{"submit", "--env", "T", f("dimona-refused.xml")}},
-		{"Sent all the same: the server refuses it.", exitRefused,
+		{text("Sent all the same: the server refuses it."), exitRefused,
 			[]string{"submit", "--env", "T", f("dimona-refused.xml"), "--skip-checks", "--wait", "30s"}},
-		{"Is there anything else?", exitDone, []string{"fetch", "--env", "R,T,S"}},
-		{"What was sent, and what became of it:", exitDone, []string{"status"}},
+		{text("Is there anything else?"), exitDone, []string{"fetch", "--env", "R,T,S"}},
+		{text("What was sent, and what became of it:"), exitDone, []string{"status"}},
 	}
 	for _, st := range steps {
-		a.ui.result("\n%s", st.say)
+		u.result("")
+		u.result("%s", st.say)
 		if err := d.command(ctx, st.want, st.args...); err != nil {
 			return err
 		}
@@ -108,9 +111,10 @@ func runDemo(ctx context.Context, a *app, dir string) (err error) {
 // conclude compares with what the server counted.
 func (d *demo) conclude(s *sandbox.Server) error {
 	u := d.app.ui
-	u.result("\nWhat the server says:")
+	u.result("")
+	u.result("What the server says:")
 	for _, p := range s.Processed() {
-		line := fmt.Sprintf("  %s  %s", p.Set(), p.Outcome)
+		line := fmt.Sprintf("  %s  %s", p.Set(), u.in(outcomeWord(string(p.Outcome))))
 		if len(p.Errors) > 0 {
 			line += " (" + strings.Join(p.Errors, ", ") + ")"
 		}
@@ -121,7 +125,7 @@ func (d *demo) conclude(s *sandbox.Server) error {
 	}
 	for _, env := range naming.Environments() {
 		left := s.Pending(env)
-		u.result("  %-9s  %s left", env.Outbox(), plural(len(left), "file"))
+		u.result("  %-9s  %s left", env.Outbox(), count(len(left), "%d file", "%d files"))
 		if len(left) > 0 {
 			return fmt.Errorf("demo: %s still has %s", env.Outbox(), strings.Join(left, ", "))
 		}
@@ -133,7 +137,7 @@ func (d *demo) conclude(s *sandbox.Server) error {
 		}
 		return err
 	})
-	u.result("  %s stored in the archive", strings.Replace(plural(stored, "reply"), "replys", "replies", 1))
+	u.result("  %s stored in the archive", count(stored, "%d reply", "%d replies"))
 	return err
 }
 

@@ -27,6 +27,9 @@ import (
 //
 // SOCBATCH_DISK=all tries every call; without it some, evenly spread.
 
+// safeHint must be given with every fault.
+const safeHint = "nothing is sent, or deleted on the server, before it is safe on this disk"
+
 // disaster is something that befalls a disk.
 type disaster struct {
 	name    string

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/socbatch/socbatch/inbox"
@@ -49,7 +48,7 @@ type usageError struct{ error }
 
 func (u usageError) Unwrap() error { return u.error }
 
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+func usagef(format string, args ...any) error { return usageError{errorf(format, args...)} }
 
 // codedError is an error whose exit code is decided where it is made.
 type codedError struct {

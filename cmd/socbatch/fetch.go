@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"sort"
 	"strings"
@@ -14,8 +13,10 @@ import (
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/answers"
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
+	"github.com/socbatch/socbatch/internal/reply"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/outbox"
 	"github.com/socbatch/socbatch/transport"
@@ -121,7 +122,7 @@ func runFetch(ctx context.Context, a *app, o fetchOptions) (err error) {
 			if err != nil {
 				return err
 			}
-			missing = codedError{fmt.Errorf("no final answer yet to %s sent from here", plural(open, "declaration")), exitNoAnswer}
+			missing = codedError{errorf("no final answer yet to %s sent from here", count(open, "%d declaration", "%d declarations")), exitNoAnswer}
 		}
 	} else if _, err := look(ctx); err != nil {
 		return fetchResult(a, all, err)
@@ -189,7 +190,7 @@ func fetchOnce(ctx context.Context, a *app, c config.Config, l *ledger.Ledger, s
 		r, err := fetchFolder(ctx, a, c, l, reader, session, env, o)
 		out.reports = append(out.reports, r)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("folder %s: %w", env.Outbox(), err))
+			errs = append(errs, errorf("folder %s: %s", env.Outbox(), err))
 			if transport.ClassOf(err) != transport.Permanent {
 				break
 			}
@@ -208,7 +209,7 @@ func fetchFolder(ctx context.Context, a *app, c config.Config, l *ledger.Ledger,
 		return r, err
 	}
 	defer func() { err = errors.Join(err, held.Release()) }()
-	bar := a.ui.progress("fetching", "fetching "+env.Outbox(), -1, false)
+	bar := a.ui.progress("fetching", a.ui.text("fetching %s", env.Outbox()), -1, false)
 	defer bar.done()
 	options := outbox.Options{
 		Archive: c.Replies.Archive, Parallel: c.Endpoint.Parallel, Keep: o.keep, DeleteConflicts: o.conflicts, Now: a.now, Disk: &a.disk,
@@ -277,19 +278,19 @@ func printFetched(a *app, c config.Config, f fetched) {
 		printLeft(a, c, r)
 	}
 	for _, r := range f.read {
-		a.ui.result("%s  %s  %s", a.ui.mark("stored", "stored"), r.Reply.Name, replyWords(r))
+		a.ui.result("%s  %s  %s", a.ui.mark("stored", a.ui.text("stored")), r.Reply.Name, replyWords(a.ui, r))
 		if r.Reply.Problem == answers.ProblemSignature {
 			continue // told among what was left
 		}
 		if strings.HasPrefix(r.Reply.Signature, answers.SignatureInvalid) {
-			a.ui.warn("%s: its signature is %s; do not rely on what it says", r.Reply.Name, printable(r.Reply.Signature))
+			a.ui.warn("%s: its signature is %s; do not rely on what it says", r.Reply.Name, signatureWords(r.Reply.Signature))
 			a.ui.hint("check replies.trusted_roots in the configuration, and ask the office when they are right")
 		}
 		if r.Reply.Problem != "" {
 			a.ui.warn("%s cannot be read (%s); it is kept as it came: %s", r.Reply.Name, r.Reply.Problem, r.Reply.Path)
 		}
 		if r.Ambiguous > 0 {
-			a.ui.warn("%s: %s fit several declarations and were tied to none", r.Reply.Name, plural(r.Ambiguous, "form"))
+			a.ui.warn("%s: %s fit several declarations and were tied to none", r.Reply.Name, count(r.Ambiguous, "%d form", "%d forms"))
 		}
 	}
 }
@@ -319,7 +320,7 @@ func printLeft(a *app, c config.Config, r outbox.Report) {
 			a.ui.warn("%s came a second time with other contents: both are kept (%s), and it stays on the server", x.Name, x.Detail)
 			a.ui.hint("ask the office which one counts; then: socbatch fetch --env %s --delete-conflicts", r.Environment)
 		case outbox.LeftUnverified:
-			a.ui.warn("%s does not count and stays on the server: its signature is %s", x.Name, printable(x.Detail))
+			a.ui.warn("%s does not count and stays on the server: its signature is %s", x.Name, signatureWords(x.Detail))
 			a.ui.hint("it is stored; check replies.trusted_roots in the configuration, and ask the office when they are right")
 		default:
 			a.ui.say("left in %s: %s (%s)", r.Environment.Outbox(), printable(x.Name), x.Detail)
@@ -331,10 +332,10 @@ func printLeft(a *app, c config.Config, r outbox.Report) {
 }
 
 // replyWords says what a reply is about.
-func replyWords(r answers.Result) string {
-	what := r.Kind.String()
-	if app, ok := naming.LookupApplication(r.Reply.Application); ok && what == "other" {
-		what = app.Meaning
+func replyWords(u *ui, r answers.Result) string {
+	what := u.in(kindWords(r.Kind.String()))
+	if app, ok := naming.LookupApplication(r.Reply.Application); ok && r.Kind == reply.Other {
+		what = u.in(lang.Word(app.Meaning))
 	}
 	if len(r.Submissions) == 0 {
 		return what
@@ -342,16 +343,16 @@ func replyWords(r answers.Result) string {
 	names := make([]string, 0, 3)
 	for i, s := range r.Submissions {
 		if i == 3 {
-			names = append(names, fmt.Sprintf("and %d more", len(r.Submissions)-3))
+			names = append(names, u.text("and %d more", len(r.Submissions)-3))
 			break
 		}
 		names = append(names, s.Set.String())
 	}
-	return fmt.Sprintf("%s for %s: %s", what, strings.Join(names, ", "), outcomeWords(r.Outcomes))
+	return u.text("%s for %s: %s", what, strings.Join(names, ", "), outcomeWords(u, r.Outcomes))
 }
 
 // outcomeWords counts outcomes: "2 accepted, 1 refused".
-func outcomeWords(o map[string]int) string {
+func outcomeWords(u *ui, o map[string]int) string {
 	keys := make([]string, 0, len(o))
 	total := 0
 	for k, n := range o {
@@ -360,11 +361,11 @@ func outcomeWords(o map[string]int) string {
 	}
 	sort.Strings(keys)
 	if total == 1 && len(keys) == 1 {
-		return strings.ReplaceAll(keys[0], "-", " ")
+		return u.in(outcomeWord(keys[0]))
 	}
 	var parts []string
 	for _, k := range keys {
-		parts = append(parts, fmt.Sprintf("%d %s", o[k], strings.ReplaceAll(k, "-", " ")))
+		parts = append(parts, u.text("%d %s", o[k], outcomeWord(k)))
 	}
 	return strings.Join(parts, ", ")
 }

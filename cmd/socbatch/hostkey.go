@@ -62,8 +62,8 @@ func runAcceptHostKey(ctx context.Context, a *app, fingerprint string) error {
 		return err
 	}
 	if seen.Fingerprint != fingerprint {
-		return codedError{credentialError{errors.New("the server shows " + seen.KeyType + " " + seen.Fingerprint + ", not the key that you gave; nothing was accepted"),
-			[]string{"compare the fingerprints again; if the server's is not the one that the office confirms, call the office"}}, exitCredentials}
+		return credentialf(text("compare the fingerprints again; if the server's is not the one that the office confirms, call the office"),
+			"the server shows %s %s, not the key that you gave; nothing was accepted", seen.KeyType, seen.Fingerprint)
 	}
 	if err := hostkey.Accept(knownHostsPath(c), seen.Host, seen.Key); err != nil {
 		return err

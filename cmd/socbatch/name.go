@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/naming"
 )
 
@@ -78,7 +79,7 @@ func listApplications(a *app) error {
 		}
 		list = append(list, it)
 		if !a.ui.json {
-			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", x.Code, x.Direction, strings.Join(it.Environments, " "), x.Meaning)
+			_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", x.Code, a.ui.in(lang.Word(string(x.Direction))), strings.Join(it.Environments, " "), a.ui.in(lang.Word(x.Meaning)))
 		}
 	}
 	_ = w.Flush()
@@ -143,28 +144,28 @@ func explainNames(a *app, o nameOptions) error {
 	}
 	list := []item{}
 	wrong := 0
-	for _, text := range o.names {
-		it := item{Name: text, Faults: []fault{}}
-		n, err := naming.Parse(text)
+	for _, name := range o.names {
+		it := item{Name: name, Faults: []fault{}}
+		n, err := naming.Parse(name)
 		if err == nil {
 			it.Known = true
 			it.Kind, it.Application, it.Sender, it.Date = string(n.Kind), n.Application, n.Sender, string(n.Date)
 			it.Sequence, it.Environment, it.Parts, it.Part = string(n.Sequence), string(n.Environment), n.Parts, n.Part
-			printName(a, text, n)
+			printName(a, name, n)
 		} else {
 			it.Reason = err.Error()
-			a.ui.result("%s", printable(text))
+			a.ui.result("%s", printable(name))
 			a.ui.result("  not a name of the channel")
 		}
 		received := err == nil && (n.Kind == naming.FO || n.Kind == naming.CO || n.Sender == naming.OfficeSender)
 		serious := err != nil
 		if !received {
-			for _, f := range naming.Validate(text, naming.Context{Account: c.Sender, Today: naming.DateOf(a.now())}) {
+			for _, f := range naming.Validate(name, naming.Context{Account: c.Sender, Today: naming.DateOf(a.now())}) {
 				it.Faults = append(it.Faults, fault(f))
 				serious = serious || !f.Warning
-				word := "fault"
+				word := text("fault")
 				if f.Warning {
-					word = "warning"
+					word = text("warning")
 				}
 				a.ui.result("  %-8s %-8s %s", word, f.ID, printable(f.Text))
 			}
@@ -176,38 +177,40 @@ func explainNames(a *app, o nameOptions) error {
 	}
 	out := map[string]any{"names": list}
 	if wrong > 0 {
-		err = toldError{codedError{fmt.Errorf("%s wrong", plural(wrong, "name")), exitFailed}}
+		err = toldError{codedError{errorf("%s wrong", count(wrong, "%d name", "%d names")), exitFailed}}
 		out["error"] = explain(err)
 	}
 	a.ui.object(out)
 	return err
 }
 
-func printName(a *app, text string, n naming.Name) {
+func printName(a *app, name string, n naming.Name) {
 	u := a.ui
-	u.result("%s", text)
-	u.result("  kind         %s, %s", n.Kind, n.Kind.Meaning())
-	if app, ok := naming.LookupApplication(n.Application); ok {
-		u.result("  application  %s, %s", n.Application, app.Meaning)
+	u.result("%s", name)
+	var f fields
+	f.add(text("kind"), u.text("%s, %s", n.Kind, lang.Word(n.Kind.Meaning())))
+	if _, ok := naming.LookupApplication(n.Application); ok {
+		f.add(text("application"), u.in(applicationWords(n.Application)))
 	} else {
-		u.result("  application  %s, not a known one", n.Application)
+		f.add(text("application"), u.text("%s, not a known one", n.Application))
 	}
 	if n.Sender == naming.OfficeSender {
-		u.result("  sender       %s, the office", n.Sender)
+		f.add(text("sender"), u.text("%s, the office", n.Sender))
 	} else {
-		u.result("  sender       %s", n.Sender)
+		f.add(text("sender"), n.Sender)
 	}
-	u.result("  date         %s-%s-%s", n.Date[:4], n.Date[4:6], n.Date[6:])
-	u.result("  sequence     %s", n.Sequence)
-	u.result("  environment  %s, %s", n.Environment, n.Environment.Meaning())
+	f.add(text("date"), fmt.Sprintf("%s-%s-%s", n.Date[:4], n.Date[4:6], n.Date[6:]))
+	f.add(text("sequence"), string(n.Sequence))
+	f.add(text("environment"), u.text("%s, %s", n.Environment, lang.Word(n.Environment.Meaning())))
 	if n.Part > 0 {
-		u.result("  part         %d of %d", n.Part, n.Parts)
+		f.add(text("part"), u.text("%d of %d", n.Part, n.Parts))
 	} else if n.Parts > 0 {
-		u.result("  parts        %d", n.Parts)
+		f.add(text("parts"), fmt.Sprint(n.Parts))
 	}
 	if n.Sender != naming.OfficeSender && n.Kind != naming.FO && n.Kind != naming.CO {
-		u.result("  goes to      %s, replies in %s", n.Environment.Inbox(), n.Environment.Outbox())
+		f.add(text("goes to"), u.text("%s, replies in %s", n.Environment.Inbox(), n.Environment.Outbox()))
 	} else {
-		u.result("  lies in      %s", n.Environment.Outbox())
+		f.add(text("lies in"), n.Environment.Outbox())
 	}
+	u.fields("  ", f)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/socbatch/socbatch/internal/answers"
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/reply"
 	"github.com/socbatch/socbatch/naming"
@@ -129,42 +130,45 @@ func repliesTable(a *app, found []ledger.ListedReply) {
 	var rows [][]cell
 	for _, r := range found {
 		rows = append(rows, []cell{
-			{text: r.Name}, {text: clock(r.FetchedAt)}, {text: whatReply(r)}, {text: outcomeWords(r.Outcomes), state: worstOutcome(r.Outcomes)}, {text: dash(answeredWords(r))},
+			{text: r.Name}, {text: clock(r.FetchedAt)}, {text: a.ui.in(whatReply(r))}, {text: outcomeWords(a.ui, r.Outcomes), state: worstOutcome(r.Outcomes)}, {text: dash(answeredWords(a.ui, r))},
 		})
 	}
 	a.ui.table([]column{{"REPLY", false}, {"FETCHED", false}, {"WHAT", true}, {"OUTCOME", false}, {"ANSWERS", true}}, rows)
 }
 
 // whatReply says what a reply is.
-func whatReply(r ledger.ListedReply) string {
-	if len(r.Kinds) > 0 {
-		return strings.Join(r.Kinds, ", ")
+func whatReply(r ledger.ListedReply) lang.Text {
+	if len(r.Kinds) == 1 {
+		return kindWords(r.Kinds[0])
+	}
+	if len(r.Kinds) > 1 {
+		return text("%s, %s", kindWords(r.Kinds[0]), kindWords(r.Kinds[1]))
 	}
 	if app, ok := naming.LookupApplication(r.Application); ok {
-		return app.Meaning
+		return lang.Word(app.Meaning)
 	}
-	return dash(r.Root)
+	return lang.Plain(dash(r.Root))
 }
 
-func answeredWords(r ledger.ListedReply) string {
+func answeredWords(u *ui, r ledger.ListedReply) string {
 	var parts []string
 	if len(r.Sets) > 0 {
 		parts = append(parts, r.Sets[0])
 	}
 	if n := len(r.Sets) - 1 + r.MoreSets; n > 0 {
-		parts = append(parts, fmt.Sprintf("and %d more", n))
+		parts = append(parts, u.text("and %d more", n))
 	}
 	if r.Ambiguous > 0 {
-		parts = append(parts, fmt.Sprintf("%s fit several", plural(r.Ambiguous, "form")))
+		parts = append(parts, u.in(count(r.Ambiguous, "%d form fits several", "%d forms fit several")))
 	}
 	if r.Unmatched > 0 {
-		parts = append(parts, fmt.Sprintf("%s not from here", plural(r.Unmatched, "form")))
+		parts = append(parts, u.in(count(r.Unmatched, "%d form not from here", "%d forms not from here")))
 	}
 	if r.Problem != "" {
 		parts = append(parts, printable(r.Problem))
 	}
 	if r.Conflict {
-		parts = append(parts, "name used before")
+		parts = append(parts, u.text("name used before"))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -184,7 +188,7 @@ func worstOutcome(o map[string]int) string {
 func findReplies(ctx context.Context, l *ledger.Ledger, name string) ([]ledger.ListedReply, error) {
 	found, err := l.Replies(ctx, ledger.ReplyFilter{Name: name})
 	if err == nil && len(found) == 0 {
-		err = usageError{fmt.Errorf("%s: no such reply was fetched to this archive", printable(name))}
+		err = usagef("%s: no such reply was fetched to this archive", name)
 	}
 	return found, err
 }
@@ -199,7 +203,7 @@ func openReply(ctx context.Context, a *app, name string) error {
 		for _, r := range found {
 			path := filepath.Join(c.Replies.Archive, filepath.FromSlash(r.Path))
 			if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("%s is not in the archive any more", path)
+				return errorf("%s is not in the archive any more", path)
 			} else if err != nil {
 				return err
 			}
@@ -255,29 +259,31 @@ func readShown(reader *answers.Reader, r ledger.ListedReply, ties []ledger.Reply
 func printShown(a *app, c config.Config, r jsonShownReply) {
 	u := a.ui
 	u.result("%s", r.Name)
-	what := r.Kind
-	if x, ok := naming.LookupApplication(r.Application); ok {
-		what = r.Application + ", " + x.Meaning
+	var f fields
+	what := kindWords(r.Kind)
+	if _, ok := naming.LookupApplication(r.Application); ok {
+		what = applicationWords(r.Application)
 	}
-	u.result("  what         %s", what)
-	u.result("  environment  %s", r.Environment)
-	u.result("  fetched      %s, %d bytes", clock(r.FetchedAt), r.Size)
-	u.result("  SHA-256      %s", r.SHA256)
-	u.result("  signature    %s", printable(r.Signature))
-	u.result("  stored as    %s", filepath.Join(c.Replies.Archive, filepath.FromSlash(r.Path)))
+	f.add(text("what"), u.in(what))
+	f.add(text("environment"), r.Environment)
+	f.add(text("fetched"), u.text("%s, %d bytes", clock(r.FetchedAt), r.Size))
+	f.add(lang.Plain("SHA-256"), r.SHA256)
+	f.add(text("signature"), u.in(signatureWords(r.Signature)))
+	f.add(text("stored as"), filepath.Join(c.Replies.Archive, filepath.FromSlash(r.Path)))
 	switch {
 	case r.DeletedAt != nil:
-		u.result("  on server    deleted %s", clock(*r.DeletedAt))
+		f.add(text("on server"), u.text("deleted %s", clock(*r.DeletedAt)))
 	default:
-		u.result("  on server    not deleted by socbatch")
+		f.add(text("on server"), u.text("not deleted by socbatch"))
 	}
 	if r.Conflict {
-		u.result("  remark       the same name was used before for other contents")
+		f.add(text("remark"), u.text("the same name was used before for other contents"))
 	}
 	if r.Problem != "" {
-		u.result("  problem      %s", printable(r.Problem))
+		f.add(text("problem"), printable(r.Problem))
 	}
-	u.result("  forms        %s", strings.TrimSuffix(fmt.Sprintf("%d: %s", r.Count, outcomeWords(r.Outcomes)), ": "))
+	f.add(text("forms"), strings.TrimSuffix(fmt.Sprintf("%d: %s", r.Count, outcomeWords(u, r.Outcomes)), ": "))
+	u.fields("  ", f)
 	for _, f := range r.Forms {
 		printForm(u, f)
 	}
@@ -287,48 +293,51 @@ func printShown(a *app, c config.Config, r jsonShownReply) {
 }
 
 func printForm(u *ui, f jsonForm) {
-	head := fmt.Sprintf("form %d", f.Number)
+	head := u.text("form %d", f.Number)
 	if f.Outcome != "" {
-		head += "  " + u.mark(f.Outcome, strings.ReplaceAll(f.Outcome, "-", " "))
+		head += "  " + u.mark(f.Outcome, u.in(outcomeWord(f.Outcome)))
 	}
 	if f.Identification != "" {
 		head += "  " + printable(f.Identification)
 	}
 	u.result("  %s", head)
-	line := func(label, text string) {
-		if text != "" {
-			u.result("    %-12s %s", label, printable(text))
+	var lines fields
+	line := func(label lang.Text, value string) {
+		if value != "" {
+			lines.add(label, printable(value))
 		}
 	}
+	by := lang.Word(strings.ReplaceAll(f.MatchedBy, "-", " "))
 	switch {
 	case f.Set != "" && f.SetForm > 0:
-		line("answers", fmt.Sprintf("%s, part %d form %d (by %s)", f.Set, f.SetPart, f.SetForm, strings.ReplaceAll(f.MatchedBy, "-", " ")))
+		line(text("answers"), u.text("%s, part %d form %d (by %s)", f.Set, f.SetPart, f.SetForm, by))
 	case f.Set != "":
-		line("answers", fmt.Sprintf("%s (by %s)", f.Set, strings.ReplaceAll(f.MatchedBy, "-", " ")))
+		line(text("answers"), u.text("%s (by %s)", f.Set, by))
 	case f.MatchedBy == ledger.Ambiguous:
-		line("answers", "several declarations fit, so none was chosen")
+		line(text("answers"), u.text("several declarations fit, so none was chosen"))
 	}
-	line("about file", f.File)
-	line("tickets", strings.Join(f.Tickets, ", "))
-	line("references", strings.Join(f.References, ", "))
-	line("declared", strings.TrimSpace(f.DeclaredDate+" "+f.DeclaredHour))
-	line("received", strings.TrimSpace(f.ReceivedDate+" "+f.ReceivedHour))
-	line("created", strings.TrimSpace(f.Date+" "+f.Hour))
-	line("quarter", f.Quarter)
+	line(text("about file"), f.File)
+	line(text("tickets"), strings.Join(f.Tickets, ", "))
+	line(text("references"), strings.Join(f.References, ", "))
+	line(text("declared"), strings.TrimSpace(f.DeclaredDate+" "+f.DeclaredHour))
+	line(text("received"), strings.TrimSpace(f.ReceivedDate+" "+f.ReceivedHour))
+	line(text("created"), strings.TrimSpace(f.Date+" "+f.Hour))
+	line(text("quarter"), f.Quarter)
 	if d := f.Dimona; d != nil {
-		line("period", d.PeriodID)
-		line("  before", periodWords(d.Before))
-		line("  after", periodWords(d.After))
+		line(text("period"), d.PeriodID)
+		line(text("  before"), periodWords(u, d.Before))
+		line(text("  after"), periodWords(u, d.After))
 	}
 	if d := f.Daily; d != nil {
-		line("registration", d.RegistrationID)
-		line("  period", d.PeriodID)
-		line("  before", periodWords(d.Before))
-		line("  after", periodWords(d.After))
+		line(text("registration"), d.RegistrationID)
+		line(text("  period"), d.PeriodID)
+		line(text("  before"), periodWords(u, d.Before))
+		line(text("  after"), periodWords(u, d.After))
 	}
 	for _, w := range f.Works {
-		line("works", strings.TrimSpace(strings.Join([]string{w.WorksID, w.ContractID, w.Block}, " ")))
+		line(text("works"), strings.TrimSpace(strings.Join([]string{w.WorksID, w.ContractID, w.Block}, " ")))
 	}
+	u.fields("    ", lines)
 	for _, e := range f.Errors {
 		printAnomaly(u, "    ", e)
 	}
@@ -348,9 +357,9 @@ func printAnomaly(u *ui, indent string, e jsonAnomaly) {
 	}
 }
 
-func periodWords(p *jsonPeriod) string {
+func periodWords(u *ui, p *jsonPeriod) string {
 	if p == nil {
-		return "none"
+		return u.text("no period")
 	}
 	from := strings.TrimSpace(p.StartDate + " " + p.StartHour)
 	to := strings.TrimSpace(p.EndDate + " " + p.EndHour)

@@ -141,7 +141,7 @@ func runResume(ctx context.Context, a *app, o resumeOptions) (err error) {
 			}
 			return
 		}
-		a.ui.result("%s  %s", a.ui.mark(string(s.State), string(s.State)), s.Set)
+		a.ui.result("%s  %s", a.ui.mark(string(s.State), a.ui.in(stateWord(s.State))), s.Set)
 	}
 	for i := range left {
 		s := &left[len(left)-1-i] // oldest first
@@ -330,7 +330,7 @@ func giveUp(ctx context.Context, a *app, w *workplace, s *inbox.Submission, agai
 	}
 	err := w.deliverer.Settle(ctx, []*inbox.Submission{s})
 	if s.State != inbox.Unknown {
-		a.ui.result("%s  %s  (found out by looking; nothing was sent under a new name)", a.ui.mark(string(s.State), string(s.State)), s.Set)
+		a.ui.result("%s  %s  (found out by looking; nothing was sent under a new name)", a.ui.mark(string(s.State), a.ui.in(stateWord(s.State))), s.Set)
 		a.ui.object(map[string]any{"submission": submissionJSON(*s)})
 		return false, err
 	}

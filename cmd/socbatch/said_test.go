@@ -2,7 +2,12 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"flag"
+	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,7 +17,12 @@ import (
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/lock"
 	"github.com/socbatch/socbatch/naming"
+	"github.com/socbatch/socbatch/sign"
+	"github.com/socbatch/socbatch/transport"
+	"github.com/socbatch/socbatch/transport/hostkey"
+	"github.com/socbatch/socbatch/transport/sshkey"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -81,5 +91,36 @@ func TestStatusIsSaid(t *testing.T) {
 				Anomalies: []ledger.Anomaly{{ErrorID: "00024-005", Class: "W", Tag: "EmployerClass"}},
 			}},
 		})
+	})
+}
+
+// What goes wrong most, and what to do next, read aloud.
+func TestErrorsAreSaid(t *testing.T) {
+	t.Parallel()
+	set := sets()[4].Set
+	host := &hostkey.Error{Reason: hostkey.ErrChanged, Host: "sftp.socialsecurity.be:8022", KeyType: "ssh-rsa", Fingerprint: "SHA256:seen"}
+	lost := &transport.Error{Op: "put", Path: "IN/GO.DMFA", Class: transport.Temporary, Kind: transport.ErrConnection, Err: io.ErrUnexpectedEOF}
+	denied := &transport.Error{Op: "list", Path: "IN", Kind: transport.ErrPermission}
+	golden(t, "errors", func(a *app) {
+		for _, err := range []error{
+			usagef("--output goes with one file"),
+			&lock.HeldError{Path: "send.lock", Holder: lock.Holder{PID: 1, Host: "here", Command: "socbatch submit", Since: time.Date(2026, 11, 25, 12, 0, 0, 0, time.Local)}},
+			&inbox.UnknownError{Set: set, Err: lost},
+			unsettledError{set, denied},
+			&inbox.AlreadyError{Existing: sets()[10], Same: true},
+			&inbox.NameUsedError{Name: set.String()},
+			&inbox.StateError{Name: set.String(), Now: inbox.Sent, To: inbox.Cancelled},
+			&inbox.ApplicationError{Path: "x.xml", Root: "AVWDDT", Candidates: []string{"DUCN", "DDTN"}},
+			&inbox.SourceError{Path: "x.xml", Err: fs.ErrNotExist},
+			&inbox.SourceError{Path: "x.xml", Err: fmt.Errorf("%w: 5 bytes, 4 allowed", inbox.ErrTooLarge)},
+			host,
+			fmt.Errorf("certificate c.p12: %w", sign.ErrWrongPassword),
+			errorf("SSH key %s: %s; nothing was sent", "id", &sshkey.FormatError{Found: "a public key", Hint: "give the private key file, usually the same name without .pub"}),
+			ledger.ErrNoSubmission,
+			errors.Join(lost, denied),
+			context.Canceled,
+		} {
+			a.ui.fail(err)
+		}
 	})
 }

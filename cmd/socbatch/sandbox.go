@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -75,7 +74,7 @@ func startSandbox(ctx context.Context, a *app, o sandboxOptions) (s *sandbox.Ser
 			return nil, "", err
 		}
 		if scenario, err = sandbox.ParseScenario(text); err != nil {
-			return nil, "", usageError{fmt.Errorf("%s: %w", o.scenario, err)}
+			return nil, "", usagef("%s: %s", o.scenario, err)
 		}
 	}
 	atOnce := func(d time.Duration) time.Duration {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -72,7 +71,7 @@ func runSign(ctx context.Context, a *app, o signOptions) error {
 		return err
 	}
 	if id == nil {
-		return credentialf("give the file of your certificate with --p12 FILE, or configure it", "no certificate is configured; nothing was signed")
+		return credentialf(text("give the file of your certificate with --p12 FILE, or configure it"), "no certificate is configured; nothing was signed")
 	}
 	type item struct {
 		File   string `json:"file"`
@@ -88,7 +87,7 @@ func runSign(ctx context.Context, a *app, o signOptions) error {
 		}
 		if targets[i] != "-" && !o.force {
 			if _, err := os.Lstat(targets[i]); err == nil {
-				return fmt.Errorf("%s is there already and was not replaced, and nothing was signed: use --force, or another --output", targets[i])
+				return errorf("%s is there already and was not replaced, and nothing was signed: use --force, or another --output", targets[i])
 			}
 		}
 	}
@@ -100,7 +99,7 @@ func runSign(ctx context.Context, a *app, o signOptions) error {
 			total += info.Size()
 		}
 	}
-	bar := a.ui.progress("signing", "signing", total, true)
+	bar := a.ui.progress("signing", a.ui.text("signing"), total, true)
 	work, wctx := errgroup.WithContext(ctx)
 	work.SetLimit(2 * runtime.NumCPU()) // one flushes its file while another computes
 	opts := sign.Options{IncludeChain: o.chain || c.Identity.IncludeChain}
@@ -131,7 +130,7 @@ func runSign(ctx context.Context, a *app, o signOptions) error {
 	}
 	const named = 3
 	if n := len(unclean); n > named {
-		unclean = append(unclean[:named], fmt.Sprintf("and %d more", n-named))
+		unclean = append(unclean[:named], a.ui.text("and %d more", n-named))
 	}
 	if len(unclean) > 0 {
 		a.ui.warn("%s: not every line ends in CR LF (or there are NUL bytes); some programs would check such a signature over other bytes", strings.Join(unclean, ", "))
@@ -159,7 +158,7 @@ func signFile(ctx context.Context, a *app, bar *progress, file, target string, i
 	defer in.Close() //nolint:errcheck // only read
 	der, rep, err := sign.Sign(ctx, bar.reader(in), id, opts)
 	if err != nil {
-		return rep, fmt.Errorf("%s: %w; it was not signed", file, err)
+		return rep, errorf("%s: %s; it was not signed", file, err)
 	}
 	text := sign.EncodeText(der, form)
 	if target == "-" {
@@ -241,20 +240,22 @@ func runVerify(_ context.Context, a *app, o verifyOptions) error {
 		return err
 	}
 	defer in.Close() //nolint:errcheck // only read
-	bar := a.ui.progress("checking", "checking", sizeOf(in), true)
+	bar := a.ui.progress("checking", a.ui.text("checking"), sizeOf(in), true)
 	sig, err := sign.Verify(bar.reader(in), fs, opts)
 	bar.done()
 	if err != nil {
-		return codedError{fmt.Errorf("%s: %w; do not rely on this file", o.file, err), exitFailed}
+		return codedError{errorf("%s: %s; do not rely on this file", o.file, err), exitFailed}
 	}
 	info := sign.Describe(sig.Signer)
 	a.ui.result("valid  %s", printable(o.file))
-	a.ui.result("  signed by    %s", printable(info.Owner))
-	a.ui.result("  issued by    %s", printable(info.Issuer))
+	var f fields
+	f.add(text("signed by"), printable(info.Owner))
+	f.add(text("issued by"), printable(info.Issuer))
 	if !sig.SigningTime.IsZero() {
-		a.ui.result("  signed at    %s, as the signer says", clock(sig.SigningTime))
+		f.add(text("signed at"), a.ui.text("%s, as the signer says", clock(sig.SigningTime)))
 	}
-	a.ui.result("  algorithm    %s, %s", sig.Key, sig.Digest)
+	f.add(text("algorithm"), sig.Key+", "+sig.Digest)
+	a.ui.fields("  ", f)
 	if o.noRoots {
 		a.ui.warn("who the signer is was not checked")
 	}
@@ -276,7 +277,7 @@ func readLimited(path string, most int64) ([]byte, error) {
 		return nil, err
 	}
 	if int64(len(b)) > most {
-		return nil, errors.New(strings.Join([]string{path, "is too large to be a signature"}, " "))
+		return nil, errorf("%s is too large to be a signature", path)
 	}
 	return b, nil
 }

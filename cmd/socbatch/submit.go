@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -167,7 +166,7 @@ func (s *submission) loadIdentity(a *app) (err error) {
 		return nil
 	}
 	if s.identity, err = a.identity(c); err == nil && s.identity == nil {
-		err = credentialf("put p12 = \"FILE\" under [identity] in the configuration, or give --p12",
+		err = credentialf(text("put p12 = \"FILE\" under [identity] in the configuration, or give --p12"),
 			"environment %s needs a signature and no certificate is configured; nothing was sent", s.env)
 	}
 	return err
@@ -259,13 +258,13 @@ func dryRun(ctx context.Context, a *app, s *submission) error {
 
 func printPreview(a *app, o inbox.Outcome) {
 	set := o.Submission.Set
-	verb := "would send"
 	if o.Resumed {
-		verb = "would go on with"
+		a.ui.result("would go on with %s to %s", set, set.Inbox())
+	} else {
+		a.ui.result("would send %s to %s", set, set.Inbox())
 	}
-	a.ui.result("%s %s to %s", verb, set, set.Inbox())
 	for _, p := range o.Submission.Parts {
-		a.ui.result("  %s  %d bytes, %s, from %s", set.FI(p.Number), p.Size, plural(len(p.Forms), "form"), printable(p.Source))
+		a.ui.result("  %s  %d bytes, %s, from %s", set.FI(p.Number), p.Size, count(len(p.Forms), "%d form", "%d forms"), printable(p.Source))
 		if p.SignSize > 0 {
 			a.ui.result("  %s  signed by %s", set.FS(p.Number), printable(o.Submission.SignedBy))
 		}
@@ -303,7 +302,7 @@ func send(ctx context.Context, a *app, s *submission) (err error) {
 			}
 		}
 	}
-	bar := a.ui.progress("sending", "sending", total, true)
+	bar := a.ui.progress("sending", a.ui.text("sending"), total, true)
 	spool := inbox.NewSpool(filepath.Join(c.StateDir, "spool"), &a.disk)
 	submitter := s.submitter(a, spool, l)
 	var mu sync.Mutex
@@ -380,7 +379,7 @@ func checkClock(ctx context.Context, a *app, l *ledger.Ledger) error {
 		return err
 	}
 	if now := a.now(); last.After(now.Add(tolerated)) {
-		return fmt.Errorf("the clock of this machine says %s, and the ledger has an entry of %s: set the clock right; nothing was sent", clock(now), clock(last))
+		return errorf("the clock of this machine says %s, and the ledger has an entry of %s: set the clock right; nothing was sent", clock(now), clock(last))
 	}
 	return nil
 }
@@ -392,7 +391,7 @@ func settleLeft(ctx context.Context, a *app, l *ledger.Ledger, d *inbox.Delivere
 	if err != nil || len(left) == 0 {
 		return err
 	}
-	a.ui.say("an earlier run broke off after GO: looking what became of %s", plural(len(left), "set"))
+	a.ui.say("an earlier run broke off after GO: looking what became of %s", count(len(left), "%d set", "%d sets"))
 	sets := make([]*inbox.Submission, len(left))
 	for i := range left {
 		sets[i] = &left[i]
@@ -445,16 +444,17 @@ func printOutcome(a *app, o inbox.Outcome) {
 		return
 	}
 	s := o.Submission
-	detail := plural(len(s.Parts), "part")
+	u := a.ui
+	detail := u.in(count(len(s.Parts), "%d part", "%d parts"))
 	if s.Signed() {
-		detail += ", signed by " + printable(s.SignedBy)
+		detail += ", " + u.text("signed by %s", printable(s.SignedBy))
 	} else {
-		detail += ", not signed"
+		detail += ", " + u.text("not signed")
 	}
 	if o.Resumed {
-		detail += ", finished what an earlier run began"
+		detail += ", " + u.text("finished what an earlier run began")
 	}
-	a.ui.result("%s  %s  %s (%s) to %s", a.ui.mark(string(s.State), string(s.State)), s.Set, jobName(o.Job), detail, s.Set.Inbox())
+	u.result("%s  %s  %s (%s) to %s", u.mark(string(s.State), u.in(stateWord(s.State))), s.Set, jobName(o.Job), detail, s.Set.Inbox())
 }
 
 // finish prints the JSON and decides the exit code.
@@ -517,13 +517,13 @@ func answered(s inbox.Submission, strict bool) error {
 	switch s.State {
 	case inbox.AcceptedWithRemarks:
 		if strict {
-			return codedError{fmt.Errorf("%s was accepted with remarks, and --strict was given", s.Set), exitRefused}
+			return codedError{errorf("%s was accepted with remarks, and --strict was given", s.Set), exitRefused}
 		}
 		return nil
 	case inbox.Accepted:
 		return nil
 	case inbox.Refused:
-		return codedError{fmt.Errorf("%s was refused", s.Set), exitRefused}
+		return codedError{errorf("%s was refused", s.Set), exitRefused}
 	}
-	return codedError{fmt.Errorf("%s has no final answer yet", s.Set), exitNoAnswer}
+	return codedError{errorf("%s has no final answer yet", s.Set), exitNoAnswer}
 }

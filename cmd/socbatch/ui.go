@@ -143,7 +143,7 @@ func (u *ui) hint(format string, args ...any) {
 
 // problem reports what went wrong with one thing among several.
 func (u *ui) problem(what string, err error) {
-	message := explain(err).Message
+	message := u.in(explain(err).Message)
 	if !strings.Contains(message, what) {
 		message = what + ": " + message
 	}
@@ -155,7 +155,7 @@ func (u *ui) fail(err error) {
 	x := explain(err)
 	var told toldError
 	if !errors.As(err, &told) {
-		_, _ = fmt.Fprintf(u.err, "%s %s\n", u.paint(u.colour, red, u.text("error:")), x.Message)
+		_, _ = fmt.Fprintf(u.err, "%s %s\n", u.paint(u.colour, red, u.text("error:")), u.in(x.Message))
 		for _, h := range x.Hints {
 			u.hint("%s", h)
 		}
@@ -315,14 +315,6 @@ func (u *ui) fields(indent string, f fields) {
 		label := u.in(x.label)
 		u.result("%s", indent+label+strings.Repeat(" ", widest-width(label))+x.value)
 	}
-}
-
-// plural writes a count with its word: "1 file", "2 files".
-func plural(n int, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return fmt.Sprintf("%d %ss", n, word)
 }
 
 // printable makes a text of the server or of a file name harmless for a

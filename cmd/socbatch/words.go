@@ -29,6 +29,9 @@ func stateWords(s inbox.State) lang.Text {
 	return lang.Word(string(s))
 }
 
+// stateWord is a state in one word, as programs know it.
+func stateWord(s inbox.State) lang.Text { return outcomeWord(string(s)) }
+
 // outcomeWord is what an answer says in plain words.
 func outcomeWord(outcome string) lang.Text {
 	return lang.Word(strings.ReplaceAll(outcome, "-", " "))

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/lang"
+	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/lock"
+	"github.com/socbatch/socbatch/internal/secret"
+	"github.com/socbatch/socbatch/naming"
+	"github.com/socbatch/socbatch/sign"
+	"github.com/socbatch/socbatch/transport"
+	"github.com/socbatch/socbatch/transport/hostkey"
+	"github.com/socbatch/socbatch/transport/sshkey"
+)
+
+// This file says errors in the language of the person. In English an error is
+// what its Error method says, on one line. In another language the errors whose
+// type tells what happened are said anew; what was wrapped around them further
+// down, and errors of other packages, stay English.
+
+// saidError is an error that was made for a person.
+type saidError struct {
+	text   lang.Text
+	causes []error
+}
+
+func (e *saidError) Error() string   { return e.text.String() }
+func (e *saidError) Unwrap() []error { return e.causes }
+
+// errorf is fmt.Errorf for what a person reads: it wraps the errors among its
+// arguments.
+func errorf(format string, args ...any) error {
+	e := &saidError{}
+	for i, a := range args {
+		switch x := a.(type) {
+		case string:
+			args[i] = printable(x)
+		case error:
+			e.causes = append(e.causes, x)
+		}
+	}
+	e.text = text(format, args...)
+	return e
+}
+
+// words says an error to a person.
+func words(err error) lang.Text {
+	if t, ok := wordsOf(err); ok {
+		return t
+	}
+	// What stands around the causes is a detail; they themselves may be known.
+	rest := sentence(err)
+	var pieces []any
+	for _, cause := range causes(err) {
+		before, after, found := strings.Cut(rest, sentence(cause))
+		if found && cause != nil {
+			pieces, rest = append(pieces, lang.Plain(before), cause), after
+		}
+	}
+	return text(strings.Repeat("%s", len(pieces)+1), append(pieces, lang.Plain(rest))...)
+}
+
+// wordsOf says an error whose type tells what happened. What it wraps is met on
+// the way down.
+func wordsOf(err error) (lang.Text, bool) {
+	switch x := err.(type) { //nolint:errorlint // the outermost error itself is meant
+	case *saidError:
+		return x.text, true
+	case unsettledError:
+		return text("%s: what became of it could not be found out: %s", x.set, x.err), true
+	case *lock.HeldError:
+		return heldWords(x), true
+	case *inbox.NameUsedError:
+		return text("name %s was used before", x.Name), true
+	case *inbox.StateError:
+		return text("%s is %s and cannot become %s", x.Name, lang.Word(string(x.Now)), lang.Word(string(x.To))), true
+	case *inbox.ApplicationError:
+		if last := len(x.Candidates) - 1; last > 0 {
+			fitting := text("%s and %s", strings.Join(x.Candidates[:last], ", "), x.Candidates[last])
+			return text("root element %s fits the applications %s", printable(x.Root), fitting), true
+		}
+		return text("no application is known for the root element %s", printable(x.Root)), true
+	case *hostkey.Error:
+		return hostKeyWords(x), true
+	case *sshkey.FormatError:
+		t := text("not a usable SSH key: found %s", lang.Word(x.Found))
+		if x.Err != nil {
+			t = text("%s: %s", t, x.Err)
+		}
+		return t, true
+	}
+	if slices.Contains(sentinels, err) {
+		return lang.Word(err.Error()), true
+	}
+	return lang.Text{}, false
+}
+
+// sentinels are the errors of lower packages that say all in one.
+var sentinels = []error{
+	transport.ErrNotFound, transport.ErrPermission, transport.ErrNoSpace, transport.ErrUnsupported, transport.ErrSize,
+	transport.ErrConnection, transport.ErrStalled, transport.ErrProtocol, transport.ErrAuthentication, transport.ErrHostKey,
+	transport.ErrAlgorithm, transport.ErrFailure,
+	inbox.ErrNotRegular, inbox.ErrEmpty, inbox.ErrTooLarge, inbox.ErrChanging,
+	naming.ErrSequenceExhausted,
+	ledger.ErrNoSubmission,
+	hostkey.ErrUnknown, hostkey.ErrChanged, hostkey.ErrRevoked,
+	sshkey.ErrPassphraseNeeded, sshkey.ErrWrongPassphrase, sshkey.ErrWeakKey, sshkey.ErrNoAgent,
+	secret.ErrNoTerminal,
+	sign.ErrTooLarge, sign.ErrWrongPassword, sign.ErrEncoding, sign.ErrNoKey, sign.ErrSeveralKeys, sign.ErrNoMatchingCertificate,
+	sign.ErrUnsupportedKey, sign.ErrKeyTooShort, sign.ErrExpired, sign.ErrNotYetValid, sign.ErrKeyUsage, sign.ErrNoCertificate,
+	sign.ErrText, sign.ErrMalformed, sign.ErrNotDER, sign.ErrDigestMismatch, sign.ErrBadSignature, sign.ErrNoSignerCertificate,
+	sign.ErrUntrusted, sign.ErrSigningTime, sign.ErrAlgorithm,
+}
+
+func heldWords(e *lock.HeldError) lang.Text {
+	if e.Holder.PID == 0 {
+		return text("another process is at work (lock %s)", e.Path)
+	}
+	return text("%q is at work since %s (process %d on %s, lock %s)", e.Holder.Command,
+		e.Holder.Since.Local().Format(time.DateTime), e.Holder.PID, e.Holder.Host, e.Path)
+}
+
+func hostKeyWords(e *hostkey.Error) lang.Text {
+	if len(e.Expected) == 0 {
+		return text("%s: %s: server showed %s %s", e.Host, e.Reason, e.KeyType, e.Fingerprint)
+	}
+	var expected []string
+	for _, x := range e.Expected {
+		expected = append(expected, x.String())
+	}
+	if errors.Is(e.Reason, hostkey.ErrRevoked) {
+		return text("%s: %s: server showed %s %s, revoked by %s", e.Host, e.Reason, e.KeyType, e.Fingerprint, strings.Join(expected, ", "))
+	}
+	return text("%s: %s: server showed %s %s, expected %s", e.Host, e.Reason, e.KeyType, e.Fingerprint, strings.Join(expected, ", "))
+}
+
+// causes are the errors that an error wraps directly.
+func causes(err error) []error {
+	switch x := err.(type) { //nolint:errorlint // this is the walk along the chain
+	case interface{ Unwrap() []error }:
+		return x.Unwrap()
+	case interface{ Unwrap() error }:
+		if cause := x.Unwrap(); cause != nil {
+			return []error{cause}
+		}
+	}
+	return nil
+}
+
+// maxSentence bounds a message in bytes: a server may have put much into it.
+const maxSentence = 2000
+
+// sentence writes an error on one line, in English.
+func sentence(err error) string {
+	said := printable(strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' }), "; "))
+	if len(said) > maxSentence {
+		said = strings.ToValidUTF8(said[:maxSentence], "") + "…"
+	}
+	return said
+}
