@@ -151,7 +151,7 @@ var (
 // sameAsEnglish are texts that another language has too.
 var sameAsEnglish = map[lang.Language][]string{
 	lang.Dutch:  {"%s, %d bytes", "--app: %s", "socbatch %s (%s, %s/%s)", "test", "ticket", "tickets"},
-	lang.French: {"application", "date", "notification", "production", "signature", "socbatch %s (%s, %s/%s)", "test", "ticket", "tickets"},
+	lang.French: {"Signature", "application", "date", "notification", "production", "signature", "socbatch %s (%s, %s/%s)", "test", "ticket", "tickets"},
 	lang.German: {"--app: %s", "socbatch %s (%s, %s/%s)"},
 }
 
