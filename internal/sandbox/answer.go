@@ -123,6 +123,14 @@ func (s *Server) give(d *answerDue) error {
 	if err != nil {
 		return err
 	}
+	var files []File
+	for _, name := range names[:len(names)-1] {
+		file, err := s.digest(member{name, dir + "/" + name}, io.Discard)
+		if err != nil {
+			return err
+		}
+		files = append(files, file)
+	}
 	s.mu.Lock()
 	err = s.state.note(record{Done: d.ID, Series: series + d.Environment, Sequence: string(seq)})
 	s.mu.Unlock()
@@ -130,7 +138,7 @@ func (s *Server) give(d *answerDue) error {
 		return err
 	}
 	g := &growth{stage: stage, folder: d.Folder, names: names, event: Event{
-		Kind: Replied, Folder: d.Folder, Name: names[0], Reply: d.Application, For: d.For, Ticket: d.Ticket,
+		Kind: Replied, Folder: d.Folder, Name: names[0], Reply: d.Application, For: d.For, Ticket: d.Ticket, Files: files,
 	}}
 	if s.faults().HalfWrittenReplies {
 		s.mu.Lock()

@@ -60,7 +60,7 @@ type Event struct {
 	Set         string   `json:"set,omitempty"` // name of the GO without its kind
 	Environment string   `json:"environment,omitempty"`
 	Parts       int      `json:"parts,omitempty"`
-	Files       []File   `json:"files,omitempty"` // the FI files; for cancelled all files
+	Files       []File   `json:"files,omitempty"` // the FI files; for cancelled all files, for a reply those beside its GO
 	Signed      bool     `json:"signed,omitempty"`
 	Outcome     Outcome  `json:"outcome,omitempty"`
 	Errors      []string `json:"errors,omitempty"` // ACRF-nnn, ascending

@@ -114,14 +114,20 @@ func (k *Kit) openSigner() error {
 // WriteConfig writes the configuration for a server that runs, and returns its
 // path.
 func (k *Kit) WriteConfig(s *Server) (string, error) {
+	return k.WriteConfigFor(s, s.Addr(), k.User, s.HostKeyFingerprint())
+}
+
+// WriteConfigFor is WriteConfig where clients go to another server than s, which
+// only answers.
+func (k *Kit) WriteConfigFor(s *Server, addr, user, fingerprint string) (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Made by socbatch sandbox: everything here is for the stand-in server only.\n")
 	fmt.Fprintf(&b, "sender = %q\nenvironment = \"T\"\nstate_dir = \"state\"\n\n", k.Sender)
-	host, port, err := net.SplitHostPort(s.Addr())
+	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return "", err
 	}
-	fmt.Fprintf(&b, "[endpoint]\nhost = %q\nport = %s\nuser = %q\nkey = %q\nhost_keys = [%q]\n\n", host, port, k.User, kitKey, s.HostKeyFingerprint())
+	fmt.Fprintf(&b, "[endpoint]\nhost = %q\nport = %s\nuser = %q\nkey = %q\nhost_keys = [%q]\n\n", host, port, user, kitKey, fingerprint)
 	fmt.Fprintf(&b, "[identity]\np12 = %q\npassword_file = %q\n\n", kitP12, kitPassword)
 	fmt.Fprintf(&b, "[declaration]\nsettle = \"0s\"\n\n[replies]\narchive = \"replies\"\ntrusted_roots = %q\n", kitRoots)
 	roots := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.ReplyCA().Raw})

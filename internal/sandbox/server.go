@@ -39,6 +39,10 @@ type Config struct {
 	// HostKey is made, and kept in Dir, if it is nil.
 	HostKey ssh.Signer
 	Port    int // 0: any
+	// Watch, where it is not 0, makes this the office alone: Start does not listen,
+	// because another SFTP server shows the folders of Dir to clients. They are
+	// looked into so often; a set whose GO is seen is taken.
+	Watch time.Duration
 
 	// Certificate is the registered signer certificate. Without it every set in R
 	// is refused with ACRF-153; in T and S a signature then only has to verify.
@@ -94,6 +98,7 @@ type Server struct {
 	queue   []waiting                 // sets whose GO is there, in the order of their GO
 	busy    map[setID]bool            // being checked
 	strayed map[string]bool           // folder/name of strays that were reported
+	given   map[string]time.Time      // when a GO that is there was last opened, by folder/name; with Watch
 	growing []*growth
 
 	wake     chan struct{}
@@ -132,7 +137,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, dir: cfg.Dir, clock: cfg.Clock, log: cfg.Logger,
 		inbox: map[setID]map[string]bool{}, busy: map[setID]bool{}, strayed: map[string]bool{},
-		wake: make(chan struct{}, 1), conns: map[net.Conn]struct{}{},
+		given: map[string]time.Time{}, wake: make(chan struct{}, 1), conns: map[net.Conn]struct{}{},
 	}
 	if s.clock == nil {
 		s.clock = time.Now
@@ -220,6 +225,9 @@ func (s *Server) login(meta ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissio
 // Start listens on 127.0.0.1 and begins to check sets. It returns at once; the
 // server runs until Close, or until ctx ends.
 func (s *Server) Start(ctx context.Context) error {
+	if s.cfg.Watch > 0 {
+		return s.attend(ctx)
+	}
 	listener, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.cfg.Port)))
 	if err != nil {
 		return fmt.Errorf("sandbox: %w", err)
@@ -440,7 +448,11 @@ func (s *Server) run(ctx context.Context) {
 		s.work.Lock()
 		s.step(ctx, time.Now(), false)
 		s.work.Unlock()
-		if next := s.nextTime(); !next.IsZero() {
+		next := s.nextTime()
+		if s.cfg.Watch > 0 {
+			next = time.Now().Add(s.cfg.Watch)
+		}
+		if !next.IsZero() {
 			timer.Reset(max(time.Until(next), time.Millisecond))
 		}
 	}
@@ -449,6 +461,11 @@ func (s *Server) run(ctx context.Context) {
 // step deals with everything whose time has come, with all regardless of time.
 // The work lock is held.
 func (s *Server) step(ctx context.Context, now time.Time, all bool) {
+	if s.cfg.Watch > 0 {
+		if err := s.look(); err != nil {
+			s.failed("look into the folders", err)
+		}
+	}
 	s.takeSets(ctx, now, all)
 	for ctx.Err() == nil {
 		d := s.nextAnswer(now, all)

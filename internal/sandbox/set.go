@@ -151,6 +151,11 @@ func (s *Server) members(folder, goName string) []member {
 func (s *Server) removed(folder, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.forget(folder, name)
+}
+
+// forget notes that a file is gone. Server.mu is held.
+func (s *Server) forget(folder, name string) {
 	s.unindex(folder, name)
 	s.queue = slices.DeleteFunc(s.queue, func(w waiting) bool { return w.folder == folder && w.name == name })
 }

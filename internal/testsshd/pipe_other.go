@@ -1,0 +1,12 @@
+//go:build !unix
+
+package testsshd
+
+import (
+	"fmt"
+	"os"
+)
+
+func openPipe(string) (*os.File, error) {
+	return nil, fmt.Errorf("%w: no named pipes on this system", ErrMissing)
+}
