@@ -11,6 +11,7 @@ FUZZTIME = 30s
 BENCHFLAGS =
 SCHEDULES = 2000
 SEED = 1
+SERVER = sandbox
 LINT_VERSION = v2.15.0
 VULN_VERSION = v1.9.0
 
@@ -50,10 +51,10 @@ fuzz: ## run every fuzz test for FUZZTIME (30s)
 bench: build ## measure beside lftp, sftp, rclone and openssl; BENCHFLAGS="-quick -rows 1,3"
 	GO="$(GO)" scripts/bench.sh $(BENCHFLAGS)
 
-crash: ## kill, cut and restart everywhere, SCHEDULES (2000) times, made from SEED (1)
+crash: ## kill, cut and restart everywhere, SCHEDULES (2000) times, made from SEED (1); SERVER=sshd
 	@mkdir -p .build
 	$(GO) build -tags crashpoints -o .build/socbatch-crash ./cmd/socbatch
-	$(GO) run ./internal/crash -binary .build/socbatch-crash -schedules $(SCHEDULES) -seed $(SEED) -parallel 2
+	$(GO) run ./internal/crash -server $(SERVER) -binary .build/socbatch-crash -schedules $(SCHEDULES) -seed $(SEED) -parallel 2
 
 cross: ## check and build for Linux on ARM, Windows and macOS
 	for target in linux/arm64 windows/amd64 darwin/arm64; do \

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"regexp"
 	"runtime"
@@ -17,8 +18,12 @@ import (
 // With the tag crashpoints the program can be made to die at any of its own
 // steps: before every step on the disk, and before and after every transaction
 // of the ledger. SOCBATCH_CRASH_AT=N kills it, as kill -9 does, at the Nth;
-// SOCBATCH_CRASH_LOG=FILE gets a line that says where that was. "make crash"
-// uses it; no build without the tag has anything of it.
+// SOCBATCH_CRASH_LOG=FILE gets a line that says where that was. With
+// SOCBATCH_CRASH_ON=TEXT only steps count whose line has the text in it. With
+// SOCBATCH_CRASH_TELL=SOCKET it does not die: the line goes to that Unix socket,
+// and the step waits until the socket is closed, so that something can befall
+// the server meanwhile. "make crash" uses it; no build without the tag has
+// anything of it.
 func init() { instrument = plantCrashes }
 
 func plantCrashes(a *app) {
@@ -26,17 +31,16 @@ func plantCrashes(a *app) {
 	if err != nil || at < 1 {
 		return
 	}
-	log := a.getenv("SOCBATCH_CRASH_LOG")
+	on := a.getenv("SOCBATCH_CRASH_ON")
+	strike := dieAt(a.getenv("SOCBATCH_CRASH_LOG"))
+	if socket := a.getenv("SOCBATCH_CRASH_TELL"); socket != "" {
+		strike = tellAt(socket)
+	}
 	var seen atomic.Int64
 	point := func(name func() string) {
-		if seen.Add(1) != at {
-			return
+		if (on == "" || strings.Contains(name(), on)) && seen.Add(1) == at {
+			strike(name())
 		}
-		if f, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err == nil {
-			_, _ = fmt.Fprintln(f, name())
-		}
-		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		select {}
 	}
 	a.disk.Fault = func(step, path string) error {
 		point(func() string { return step + " " + path })
@@ -44,6 +48,30 @@ func plantCrashes(a *app) {
 	}
 	a.ledgerStep = func(step string) {
 		point(func() string { return step + " " + strings.Join(changes(), "+") })
+	}
+}
+
+// dieAt kills the program.
+func dieAt(log string) func(name string) {
+	return func(name string) {
+		if f, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err == nil {
+			_, _ = fmt.Fprintln(f, name)
+		}
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	}
+}
+
+// tellAt waits until the one who listens has done something.
+func tellAt(socket string) func(name string) {
+	return func(name string) {
+		c, err := net.Dial("unix", socket)
+		if err != nil {
+			return
+		}
+		defer c.Close() //nolint:errcheck // nothing can be done about it
+		_, _ = fmt.Fprintln(c, name)
+		_, _ = c.Read(make([]byte, 1))
 	}
 }
 

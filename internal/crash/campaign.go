@@ -19,6 +19,7 @@ import (
 
 // options of a campaign.
 type options struct {
+	server    serverKind
 	binary    string
 	schedules int
 	seed      uint64
@@ -40,6 +41,7 @@ type statistics struct {
 	missed   int            // blows whose step or request never came
 	points   map[string]int // steps of the client it was killed at
 	requests map[string]int // requests that were struck, by mode
+	steps    map[string]int // steps of the client at which the server was struck
 	leftover map[string]int // files that killed clients left and that do no harm
 }
 
@@ -54,12 +56,12 @@ func campaign(ctx context.Context, o options) (*statistics, error) {
 	if !o.keep {
 		defer os.RemoveAll(dir)
 	}
-	t, err := newTemplate(dir)
+	t, err := newTemplate(dir, o.server)
 	if err != nil {
 		return nil, err
 	}
 	st := &statistics{
-		blows: map[string]int{}, points: map[string]int{}, requests: map[string]int{}, leftover: map[string]int{},
+		blows: map[string]int{}, points: map[string]int{}, requests: map[string]int{}, steps: map[string]int{}, leftover: map[string]int{},
 	}
 	var mu sync.Mutex
 	started := 0
@@ -104,7 +106,7 @@ func campaign(ctx context.Context, o options) (*statistics, error) {
 	if len(o.only) > 0 {
 		o.schedules = len(o.only)
 		for _, name := range o.only {
-			s, err := scheduleNamed(o.seed, name)
+			s, err := scheduleNamed(o.server, o.seed, name)
 			if err != nil {
 				return nil, err
 			}
@@ -113,7 +115,7 @@ func campaign(ctx context.Context, o options) (*statistics, error) {
 		return st, together(o.parallel, jobs)
 	}
 	if !o.skipCases {
-		for _, c := range smallCases {
+		for _, c := range smallCases(o.server) {
 			for _, b := range c.blows {
 				jobs = append(jobs, func() error {
 					for at := 1; !full(); at++ {
@@ -131,7 +133,7 @@ func campaign(ctx context.Context, o options) (*statistics, error) {
 		jobs = nil
 	}
 	for i := 1; i <= o.schedules-started; i++ {
-		jobs = append(jobs, func() error { _, err := one(random(o.seed, i)); return err })
+		jobs = append(jobs, func() error { _, err := one(random(o.server, o.seed, i)); return err })
 	}
 	return st, together(o.parallel, jobs)
 }
@@ -182,6 +184,8 @@ func (st *statistics) add(r *result) {
 		st.blows[b.kindText()]++
 		if b.what == killPoint {
 			st.points[b.where]++
+		} else if b.mode == atStep {
+			st.steps[b.where]++
 		} else if b.mode != "" {
 			st.requests[b.where+", "+string(b.mode)]++
 		}
@@ -194,6 +198,9 @@ func (st *statistics) add(r *result) {
 func (st *statistics) print(w io.Writer, seed uint64, took time.Duration) {
 	fmt.Fprintf(w, "%d schedules from seed %d, %d acts, %d commands, in %s\n", st.schedules, seed, st.acts, st.commands, took.Round(time.Second))
 	table := func(title string, counts map[string]int) {
+		if len(counts) == 0 {
+			return
+		}
 		fmt.Fprintf(w, "\n%s:\n", title)
 		for _, k := range slices.Sorted(maps.Keys(counts)) {
 			fmt.Fprintf(w, "%7d  %s\n", counts[k], k)
@@ -203,20 +210,22 @@ func (st *statistics) print(w io.Writer, seed uint64, took time.Duration) {
 	fmt.Fprintf(w, "%7d  not reached: the command ended before\n", st.missed)
 	table("steps at which the client was killed", st.points)
 	table("requests that were struck", st.requests)
+	table("steps of the client at which the server was struck", st.steps)
 	table("left behind, harmless", st.leftover)
 	fmt.Fprintf(w, "\n%d violations\n", st.violations)
 }
 
 // template is what every schedule begins with: making keys takes a while.
 type template struct {
+	kind           serverKind
 	client, server string
 	ports          chan int
 }
 
 const sender = "101380"
 
-func newTemplate(dir string) (*template, error) {
-	t := &template{client: filepath.Join(dir, "kit"), server: filepath.Join(dir, "server"), ports: make(chan int, lastPort-firstPort+1)}
+func newTemplate(dir string, kind serverKind) (*template, error) {
+	t := &template{kind: kind, client: filepath.Join(dir, "kit"), server: filepath.Join(dir, "server"), ports: make(chan int, lastPort-firstPort+1)}
 	kit, err := sandbox.OpenKit(t.client, sender)
 	if err != nil {
 		return nil, err

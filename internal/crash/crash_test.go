@@ -1,12 +1,16 @@
 package main
 
 import (
+	"errors"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/socbatch/socbatch/internal/testsshd"
 )
 
 // client builds the program with its crash points.
@@ -31,27 +35,38 @@ func client(t *testing.T) string {
 func TestNeverTwiceNeverLost(t *testing.T) {
 	t.Parallel()
 	binary := client(t)
-	for _, c := range []struct {
-		name string
-		o    options
-	}{
-		{"from a seed", options{schedules: 34, seed: 20261, skipCases: true}},
-		{"found before", options{only: found}},
+	for name, o := range map[string]options{
+		"from a seed":  {schedules: 34, seed: 20261, skipCases: true},
+		"found before": {only: found},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			o := c.o
-			o.binary, o.parallel = binary, 2
-			o.told = func(text string) { t.Error(text) }
-			begin := time.Now()
-			st, err := campaign(t.Context(), o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var b strings.Builder
-			st.print(&b, o.seed, time.Since(begin))
-			t.Log(b.String())
+		t.Run(name, func(t *testing.T) {
+			o.server, o.binary = standInServer, binary
+			noViolation(t, o)
 		})
 	}
+}
+
+// The short form of "make crash SERVER=sshd".
+func TestNeverTwiceNeverLostOpenSSH(t *testing.T) {
+	t.Parallel()
+	noViolation(t, options{server: sshdServer, binary: client(t), schedules: 14, seed: 20261, skipCases: true})
+}
+
+func noViolation(t *testing.T, o options) {
+	t.Helper()
+	o.parallel = 2
+	o.told = func(text string) { t.Error(text) }
+	begin := time.Now()
+	st, err := campaign(t.Context(), o)
+	if errors.Is(err, testsshd.ErrMissing) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	st.print(&b, o.seed, time.Since(begin))
+	t.Log(b.String())
 }
 
 // found are the schedules that showed an error, with what it was.
@@ -66,24 +81,26 @@ var found = []string{
 // steps, and a name that finds it again.
 func TestSchedulesAreFoundByName(t *testing.T) {
 	t.Parallel()
-	for _, c := range smallCases {
-		for _, b := range c.blows {
-			want := c.schedule(b, 12)
-			got, err := scheduleNamed(1, want.name)
-			if err != nil {
-				t.Error(err)
-				continue
-			}
-			if got.name != want.name || got.acts[len(got.acts)-1].blow != want.acts[len(want.acts)-1].blow {
-				t.Errorf("%s is found as %s", want.name, got.name)
+	for _, server := range []serverKind{standInServer, sshdServer} {
+		for _, c := range smallCases(server) {
+			for _, b := range c.blows {
+				want := c.schedule(b, 12)
+				got, err := scheduleNamed(server, 1, want.name)
+				if err != nil {
+					t.Error(err)
+					continue
+				}
+				if got.name != want.name || got.acts[len(got.acts)-1].blow != want.acts[len(want.acts)-1].blow {
+					t.Errorf("%s is found as %s", want.name, got.name)
+				}
 			}
 		}
-	}
-	if a, b := random(5, 77), random(5, 77); a.acts[0].String() != b.acts[0].String() {
-		t.Errorf("one seed gives %s and %s", a.acts[0], b.acts[0])
-	}
-	if _, err := scheduleNamed(1, "fetch/kill-at-step/x"); err == nil {
-		t.Error("a name that is none finds a schedule")
+		if a, b := random(server, 5, 77), random(server, 5, 77); !reflect.DeepEqual(a, b) {
+			t.Errorf("one seed gives %+v and %+v", a, b)
+		}
+		if _, err := scheduleNamed(server, 1, "fetch/kill-at-step/x"); err == nil {
+			t.Error("a name that is none finds a schedule")
+		}
 	}
 }
 

@@ -1,10 +1,14 @@
 // Command crash looks for a way to lose a declaration or a reply, or to send
-// one twice. It runs the client against the stand-in server in schedules of a
-// few commands, and strikes: it kills the client at one of its own steps or at
-// one of its requests, cuts the connection, restarts the server, lets two
-// clients run at once. Then it lets the work be finished, as a person would,
-// and compares what the server processed, what the archive holds and what the
-// ledger says with what was handed in.
+// one twice. It runs the client against a server in schedules of a few commands,
+// and strikes: it kills the client at one of its own steps or at one of its
+// requests, cuts the connection, restarts the server, lets two clients run at
+// once. Then it lets the work be finished, as a person would, and compares what
+// the server processed, what the archive holds and what the ledger says with
+// what was handed in.
+//
+// The server is the stand-in, which sees every request, or, with -server sshd,
+// the OpenSSH of the machine, beside which the stand-in is the office. That one
+// is struck at steps of the client.
 //
 // First every step and every request of the small cases is struck once; then
 // come schedules made from the seed, each of which can be run again alone with
@@ -39,6 +43,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	var only string
 	f := flag.NewFlagSet("crash", flag.ContinueOnError)
 	f.SetOutput(log)
+	f.StringVar((*string)(&o.server), "server", string(standInServer), "sandbox, the stand-in, or sshd, the OpenSSH of this machine")
 	f.StringVar(&o.binary, "binary", "", "the client, built with -tags crashpoints")
 	f.IntVar(&o.schedules, "schedules", 2000, "how many schedules in all, those of the small cases included")
 	f.Uint64Var(&o.seed, "seed", 1, "what the schedules are made from")
@@ -50,6 +55,9 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	f.StringVar(&only, "only", "", "run these alone: numbers, or names such as fetch/point/7, with commas")
 	if err := f.Parse(args); err != nil {
 		return err
+	}
+	if o.server != standInServer && o.server != sshdServer {
+		return fmt.Errorf("-server %q is neither %s nor %s", o.server, standInServer, sshdServer)
 	}
 	if only != "" {
 		o.only = strings.Split(only, ",")

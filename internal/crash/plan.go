@@ -127,16 +127,19 @@ const (
 	kill      violence = "kill-at-request" // the client
 	cut       violence = "cut"             // all connections
 	restart   violence = "restart"         // of the server
-	away      violence = "away"            // the server, during the whole act
+	killSFTP  violence = "kill-sftp-server"
+	away      violence = "away" // the server, during the whole act
 )
 
-// mode is what becomes of the request during which a blow strikes.
+// mode is what becomes of the request during which a blow strikes, or that it
+// strikes at a step of the client instead.
 type mode string
 
 const (
 	before mode = "before" // it arrived, and is carried out all the same
 	after  mode = "after"  // it was carried out, and the answer is lost
 	lost   mode = "lost"   // it never arrived
+	atStep mode = "at-step"
 )
 
 var modes = []mode{before, after, lost}
@@ -145,9 +148,9 @@ var modes = []mode{before, after, lost}
 type blow struct {
 	what violence
 	mode mode
-	on   string // only requests of this kind count, such as "open IN GO"; empty: all
-	at   int    // the how manieth step or request
-	time time.Duration
+	on   string        // only requests of this kind count, such as "open IN GO", or steps with this in their line; empty: all
+	at   int           // the how manieth step or request
+	time time.Duration // of killTime; at a step: how much later, while the client goes on
 }
 
 func (b blow) kills() bool { return b.what == killPoint || b.what == killTime || b.what == kill }
@@ -157,38 +160,46 @@ func (b blow) kills() bool { return b.what == killPoint || b.what == killTime ||
 func (b blow) disturbs() bool { return b.mode != "" || b.what == away }
 
 func (b blow) kindText() string {
-	if b.mode == "" {
+	switch b.mode {
+	case "":
 		return string(b.what)
+	case atStep:
+		return string(b.what) + " at a step of the client"
 	}
 	return string(b.what) + ", request " + string(b.mode)
 }
 
 func (b blow) String() string {
-	switch b.what {
-	case killPoint:
-		return fmt.Sprintf("%s %d", b.what, b.at)
-	case killTime:
-		return fmt.Sprintf("%s %s", b.what, b.time)
-	case away:
-		return "the server is away"
-	}
 	on := b.on
 	if on == "" {
 		on = "any"
+	}
+	switch {
+	case b.what == killPoint:
+		return fmt.Sprintf("%s %d (%s)", b.what, b.at, on)
+	case b.what == killTime:
+		return fmt.Sprintf("%s %s", b.what, b.time)
+	case b.what == away:
+		return "the server is away"
+	case b.mode == atStep:
+		return fmt.Sprintf("%s at step %d (%s) and %s", b.what, b.at, on, b.time)
 	}
 	return fmt.Sprintf("%s %d (%s), %s", b.what, b.at, on, b.mode)
 }
 
 // dice make the choices of a schedule.
-type dice struct{ *rand.Rand }
+type dice struct {
+	*rand.Rand
+	server serverKind
+}
 
 func (d dice) chance(percent int) bool { return d.IntN(100) < percent }
 
 func pick[T any](d dice, of ...T) T { return of[d.IntN(len(of))] }
 
 // random makes schedule number index of a seed.
-func random(seed uint64, index int) *schedule {
-	d := dice{rand.New(rand.NewPCG(seed, uint64(index)))} //nolint:gosec // to be repeatable
+func random(server serverKind, seed uint64, index int) *schedule {
+	d := dice{rand.New(rand.NewPCG(seed, uint64(index))), server} //nolint:gosec // to be repeatable
 	s := &schedule{name: strconv.Itoa(index), server: d.behaviour(), markSent: d.chance(50)}
 	for range 1 + d.IntN(3) {
 		s.declarations = append(s.declarations, pick(d, dimona, dimona, dmfa, dmfaPair, dmfaPair))
@@ -219,6 +230,11 @@ func (d dice) behaviour() behaviour {
 	case d.chance(5):
 		b.refuseWrite = "GO.*"
 	}
+	if d.server == sshdServer {
+		// It knows no rights by folder; sftp-server refuses a request everywhere or nowhere.
+		b.refuseClose, b.refuseWrite = "", ""
+		b.forbid = slices.DeleteFunc(b.forbid, func(action string) bool { return action != "stat" })
+	}
 	return b
 }
 
@@ -240,16 +256,26 @@ func (d dice) acts(s *schedule, first bool) []act {
 		return one(command{verb: resume, environments: d.environment(s)}, d.blow(resume, 25))
 	case roll < 77:
 		// What is to be cancelled has first to break off.
-		early := blow{what: kill, mode: pick(d, modes...), on: pick(d, "", "open IN FI", "write IN FI", "close IN FI"), at: 1 + d.IntN(3)}
-		if d.chance(30) {
-			early = blow{what: killPoint, at: 4 + d.IntN(25)}
-		}
+		early := d.early()
 		give := act{commands: []command{{verb: cancel}}, blow: d.blow(cancel, 8)}
 		return append(one(d.submit(s), early), give)
 	case roll < 90:
 		return d.pair(d.submit(s), d.fetch(s))
 	}
 	return d.pair(d.fetch(s), d.fetch(s))
+}
+
+// early is a blow before GO.
+func (d dice) early() blow {
+	switch {
+	case d.chance(30):
+		return blow{what: killPoint, at: 4 + d.IntN(25)}
+	case d.server == sshdServer:
+		b := d.serverBlow()
+		b.on, b.at = moves, uploadingSaid+d.IntN(2)
+		return b
+	}
+	return blow{what: kill, mode: pick(d, modes...), on: pick(d, "", "open IN FI", "write IN FI", "close IN FI"), at: 1 + d.IntN(3)}
 }
 
 func (d dice) pair(a, b command) []act {
@@ -315,6 +341,25 @@ var decisive = map[verb][]string{
 	resume: {"list IN", "open IN GO"},
 }
 
+// moves are the steps of the ledger in which a set gets another state: for a
+// set that is sent without trouble two for each of uploading, unknown and sent,
+// before it is on the disk and after.
+const (
+	moves         = "Move"
+	uploadingSaid = 2 // everything is uploaded after it
+	unknownSoon   = 3 // everything is there
+	unknownSaid   = 4 // GO goes out after it
+	sentSoon      = 5 // GO is there
+)
+
+// decisiveSteps are the steps around the requests that most depends on.
+var decisiveSteps = map[verb][]string{
+	submit: {moves},
+	fetch:  {"Deleted", "StoreReplies", "rename"},
+	resume: {moves},
+	cancel: {moves},
+}
+
 // blow chooses what strikes a command; most is about how many steps it has.
 func (d dice) blow(v verb, most int) blow {
 	if d.chance(50) {
@@ -338,9 +383,32 @@ func (d dice) blow(v verb, most int) blow {
 	default:
 		b.what = restart
 	}
+	if d.server == sshdServer {
+		return d.stepBlow(v, b.at)
+	}
 	b.mode, b.at = pick(d, modes...), 1+d.IntN(min(most, 25))
 	if on := decisive[v]; len(on) > 0 && d.chance(30) {
 		b.on, b.at = pick(d, on...), 1
+	}
+	return b
+}
+
+// stepBlow is a blow to the server at a step of the client.
+func (d dice) stepBlow(v verb, at int) blow {
+	b := d.serverBlow()
+	b.at = at
+	if on := decisiveSteps[v]; len(on) > 0 && d.chance(60) {
+		b.on, b.at = pick(d, on...), 1+d.IntN(sentSoon+1)
+	}
+	return b
+}
+
+// serverBlow strikes while the client waits, or shortly after: a request takes
+// less than a millisecond, a login some ten.
+func (d dice) serverBlow() blow {
+	b := blow{what: pick(d, cut, cut, killSFTP, killSFTP, restart), mode: atStep}
+	if d.chance(50) {
+		b.time = time.Duration(1+d.IntN(pick(d, 2000, 60_000))) * time.Microsecond
 	}
 	return b
 }
@@ -361,9 +429,8 @@ func (c smallCase) schedule(b blow, at int) *schedule {
 	return &s
 }
 
-var smallCases = makeSmallCases()
-
-func makeSmallCases() []smallCase {
+// smallCases are those of a kind of server.
+func smallCases(server serverKind) []smallCase {
 	atOnce := behaviour{receipt: -1, notice: -1}
 	noList, noDelete := atOnce, atOnce
 	noList.forbid, noDelete.forbid = []string{"list"}, []string{"delete"}
@@ -383,11 +450,26 @@ func makeSmallCases() []smallCase {
 		return smallCase{name, schedule{server: b, declarations: []shape{s}, acts: acts}, blows}
 	}
 	do := func(c command, b blow) act { return act{commands: []command{c}, blow: b} }
+	fetching := act{flush: true, commands: []command{{verb: fetch, environments: envs(dimona)}}}
+	if server == sshdServer {
+		for _, w := range []violence{cut, killSFTP, restart} {
+			steps = append(steps, blow{what: w, mode: atStep})
+		}
+		dies := func(at int) blow { return blow{what: killPoint, on: moves, at: at} }
+		return []smallCase{
+			one("submit", dimona, atOnce, steps, do(send(dimona), blow{})),
+			one("submit-pair", dmfaPair, atOnce, steps, do(send(dmfaPair), blow{})),
+			one("fetch", dimona, atOnce, steps, do(send(dimona), blow{}), fetching),
+			one("settle-go-lost", dmfaPair, atOnce, steps, do(send(dmfaPair), dies(unknownSaid)), do(command{verb: resume, environments: envs(dmfaPair)}, blow{})),
+			one("settle-go-taken", dimona, atOnce, steps, do(send(dimona), dies(sentSoon)), do(command{verb: resume, environments: envs(dimona)}, blow{})),
+			one("cancel", dmfaPair, atOnce, steps, do(send(dmfaPair), dies(unknownSoon)), do(command{verb: cancel}, blow{})),
+		}
+	}
 	breaks := func(on string, m mode) blow { return blow{what: kill, mode: m, on: on, at: 1} }
 	return []smallCase{
 		one("submit", dimona, atOnce, everything, do(send(dimona), blow{})),
 		one("submit-pair", dmfaPair, atOnce, everything, do(send(dmfaPair), blow{})),
-		one("fetch", dimona, atOnce, everything, do(send(dimona), blow{}), act{flush: true, commands: []command{{verb: fetch, environments: envs(dimona)}}}),
+		one("fetch", dimona, atOnce, everything, do(send(dimona), blow{}), fetching),
 		one("settle-go-lost", dmfaPair, atOnce, everything, do(send(dmfaPair), breaks("open IN GO", lost)), do(command{verb: resume, environments: envs(dmfaPair)}, blow{})),
 		one("settle-go-taken", dimona, atOnce, everything, do(send(dimona), breaks("close IN GO", after)), do(command{verb: resume, environments: envs(dimona)}, blow{})),
 		one("cancel", dmfaPair, atOnce, everything, do(send(dmfaPair), breaks("close IN FI", after)), do(command{verb: cancel}, blow{})),
@@ -399,11 +481,11 @@ func makeSmallCases() []smallCase {
 
 // scheduleNamed finds a schedule again: a number, or a small case with what
 // struck it.
-func scheduleNamed(seed uint64, name string) (*schedule, error) {
+func scheduleNamed(server serverKind, seed uint64, name string) (*schedule, error) {
 	if i, err := strconv.Atoi(name); err == nil {
-		return random(seed, i), nil
+		return random(server, seed, i), nil
 	}
-	for _, c := range smallCases {
+	for _, c := range smallCases(server) {
 		for _, b := range c.blows {
 			prefix := strings.TrimSuffix(c.schedule(b, 0).name, "0")
 			if rest, ok := strings.CutPrefix(name, prefix); ok {

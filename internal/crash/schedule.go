@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -74,7 +76,7 @@ func (s *schedule) run(ctx context.Context, t *template, binary, dir string) (*r
 		p.logf("#%d: %s", i, shape)
 	}
 	err = p.perform(ctx)
-	if cerr := st.current().Close(); err == nil {
+	if cerr := st.close(); err == nil {
 		err = cerr
 	}
 	p.result.violations = st.violations
@@ -128,8 +130,8 @@ func (p *performance) act(ctx context.Context, a act) error {
 			continue
 		}
 		var env []string
-		if a.blow.what == killPoint && i == a.victim {
-			env = []string{"SOCBATCH_CRASH_AT=" + strconv.Itoa(a.blow.at), "SOCBATCH_CRASH_LOG=" + crashLog}
+		if i == a.victim {
+			env = p.planted(a.blow, crashLog)
 		}
 		proc := newProcess(p.binary, p.client, env, args)
 		if i == a.victim {
@@ -144,13 +146,19 @@ func (p *performance) act(ctx context.Context, a act) error {
 		p.arm(s)
 		p.result.blows = append(p.result.blows, s)
 	}
-	switch a.blow.what {
-	case away:
-		s.fired, s.where = true, "connect"
-		if err := p.current().Close(); err != nil {
+	struck := func() error { return nil }
+	switch {
+	case a.blow.mode == atStep && s.victim != nil:
+		var err error
+		if struck, err = p.ambush(s); err != nil {
 			return err
 		}
-	case killTime:
+	case a.blow.what == away:
+		s.fired, s.where = true, "connect"
+		if err := p.stop(); err != nil {
+			return err
+		}
+	case a.blow.what == killTime && s.victim != nil:
 		stop := time.AfterFunc(a.blow.time, func() {
 			s.victim.kill()
 		})
@@ -163,7 +171,9 @@ func (p *performance) act(ctx context.Context, a act) error {
 	}
 	wg.Wait()
 	p.arm(nil)
+	errs = append(errs, struck())
 	switch {
+	case s.mode == atStep:
 	case s.what == away:
 		errs = append(errs, p.start(10*time.Second))
 	case s.fired && s.what == restart:
@@ -181,6 +191,63 @@ func (p *performance) act(ctx context.Context, a act) error {
 		p.judge(proc, p.expected(commands[i], a, s.fired))
 	}
 	return nil
+}
+
+// planted is what makes a client stop at a step of its own.
+func (p *performance) planted(b blow, crashLog string) []string {
+	env := []string{"SOCBATCH_CRASH_AT=" + strconv.Itoa(b.at), "SOCBATCH_CRASH_ON=" + b.on}
+	switch {
+	case b.what == killPoint:
+		return append(env, "SOCBATCH_CRASH_LOG="+crashLog)
+	case b.mode == atStep:
+		return append(env, "SOCBATCH_CRASH_TELL="+p.socket())
+	}
+	return nil
+}
+
+func (p *performance) socket() string { return filepath.Join(p.dir, "step") }
+
+// ambush strikes the server when the victim is at its step. The victim waits
+// there until it is done; where the blow has a time, it goes on, and the blow
+// comes so much later. The function returned waits for the end of it.
+func (p *performance) ambush(s *strike) (struck func() error, err error) {
+	l, err := net.Listen("unix", p.socket())
+	if err != nil {
+		return nil, err
+	}
+	done := make(chan error, 1)
+	go func() { done <- p.await(l, s) }()
+	return func() error {
+		err := l.Close()
+		return errors.Join(err, <-done)
+	}, nil
+}
+
+func (p *performance) await(l net.Listener, s *strike) error {
+	c, err := l.Accept()
+	if err != nil {
+		return nil // the command ended before
+	}
+	defer c.Close()
+	line, err := bufio.NewReader(c).ReadString('\n')
+	if err != nil {
+		return nil
+	}
+	s.fired, s.where = true, stepName(strings.TrimSpace(line), p.client)
+	if s.time > 0 {
+		c.Close()
+		time.Sleep(s.time)
+	}
+	switch s.what {
+	case cut:
+		p.cut()
+	case killSFTP:
+		p.killSFTP()
+	case restart:
+		err = p.restart()
+	}
+	p.look()
+	return err
 }
 
 // aftermath finds out whether the blow struck, and where.
@@ -238,7 +305,7 @@ func (p *performance) arguments(c command) ([]string, error) {
 	for _, e := range c.environments {
 		envs = append(envs, string(e))
 	}
-	settle := []string{"--settle-pause", "100ms", "--env", strings.Join(envs, ",")}
+	settle := []string{"--settle-pause", p.settlePause(), "--env", strings.Join(envs, ",")}
 	switch c.verb {
 	case submit:
 		args = append(args, settle...)
@@ -269,6 +336,15 @@ func (p *performance) arguments(c command) ([]string, error) {
 		}
 	}
 	return nil, nil
+}
+
+// settlePause is longer than what a client had asked for can be under way when
+// it is gone. An sftp-server may outlive its connection for a moment.
+func (p *performance) settlePause() string {
+	if p.setup.Watch > 0 {
+		return "300ms"
+	}
+	return "100ms"
 }
 
 // arrived reports whether the GO of a set ever was on the server.

@@ -82,7 +82,7 @@ func (p *performance) processedOnce(sets []set) {
 // repliesAtHome: every reply that the server made is in the archive once, with
 // the bytes that it had on the server, and in the ledger; nothing else is.
 func (p *performance) repliesAtHome() error {
-	want := map[string]bool{}
+	want := map[string]string{} // hash by environment/name
 	parts := 0
 	for _, d := range p.declarations {
 		parts += d.shape.parts()
@@ -95,21 +95,15 @@ func (p *performance) repliesAtHome() error {
 		case sandbox.Replied:
 			replies++
 			env := e.Name[strings.LastIndexByte(e.Name, '.')+1:]
-			want[env+"/"+e.Name] = true
-			if _, tail, ok := strings.Cut(e.Name, "."); ok && !p.schedule.server.unsigned {
-				want[env+"/FS."+tail] = true
+			for _, f := range e.Files {
+				want[env+"/"+f.Name] = f.SHA256
 			}
 		}
 	}
 	if n := len(p.declarations) + parts; replies != n {
 		p.violation("the server made %d replies, expected were %d", replies, n)
 	}
-	for name := range want {
-		hash, ok := p.seen[name]
-		if !ok {
-			p.violation("the reply %s was never deleted on the server", name)
-			continue
-		}
+	for name, hash := range want {
 		env, base, _ := strings.Cut(name, "/")
 		if err := p.stored(naming.Environment(env), base, hash); err != nil {
 			p.violation("the reply %s is not at home: %v", name, err)
@@ -128,7 +122,7 @@ func (p *performance) repliesAtHome() error {
 			return err
 		}
 		env, _, _ := strings.Cut(filepath.ToSlash(rel), "/")
-		if !want[env+"/"+e.Name()] {
+		if _, ok := want[env+"/"+e.Name()]; !ok {
 			p.violation("the archive has %s, which is no reply", filepath.ToSlash(rel))
 		}
 		return nil

@@ -36,6 +36,8 @@ type Options struct {
 	NoUserKey bool
 	// External uses the sftp-server program in place of internal-sftp.
 	External bool
+	// Deny are the requests that the sftp-server program refuses, such as "fstat".
+	Deny []string
 	// Config holds further lines of sshd_config. They come first, and the first
 	// value of a keyword counts.
 	Config []string
@@ -203,9 +205,18 @@ func (s *Server) subsystem(conf string, o Options) (string, error) {
 	if prog == "" {
 		return "", fmt.Errorf("%w: no sftp-server program on this machine", ErrMissing)
 	}
+	if len(o.Deny) > 0 {
+		prog += " -P " + strings.Join(o.Deny, ",")
+	}
 	pipe, err := s.openAlive(conf)
 	return "exec " + prog + " -d " + s.Dir + " 9>" + pipe, err
 }
+
+// Addr is where clients connect to.
+func (s *Server) Addr() string { return net.JoinHostPort(s.Host, strconv.Itoa(s.Port)) }
+
+// Fingerprint is that of the ed25519 host key, as ssh prints it.
+func (s *Server) Fingerprint() string { return ssh.FingerprintSHA256(s.HostKeys["ed25519"]) }
 
 // Connections returns how many connections were accepted so far.
 func (s *Server) Connections() int {
@@ -238,7 +249,7 @@ func generate(keygen, typ, file string) (ssh.PublicKey, error) {
 
 // Up lets the server listen, as after New, where Down ended it.
 func (s *Server) Up() error {
-	ln, err := net.Listen("tcp", net.JoinHostPort(s.Host, strconv.Itoa(s.Port)))
+	ln, err := net.Listen("tcp", s.Addr())
 	if err != nil {
 		return err
 	}
