@@ -371,6 +371,9 @@ func (d dice) blow(v verb, most int) blow {
 		return blow{}
 	case roll < 42:
 		b.what = killPoint
+		if d.server == sshdServer {
+			b = d.decisiveStep(v, b)
+		}
 		return b
 	case roll < 46:
 		return blow{what: away}
@@ -384,7 +387,10 @@ func (d dice) blow(v verb, most int) blow {
 		b.what = restart
 	}
 	if d.server == sshdServer {
-		return d.stepBlow(v, b.at)
+		at := b.at
+		b = d.serverBlow()
+		b.at = at
+		return d.decisiveStep(v, b)
 	}
 	b.mode, b.at = pick(d, modes...), 1+d.IntN(min(most, 25))
 	if on := decisive[v]; len(on) > 0 && d.chance(30) {
@@ -393,10 +399,9 @@ func (d dice) blow(v verb, most int) blow {
 	return b
 }
 
-// stepBlow is a blow to the server at a step of the client.
-func (d dice) stepBlow(v verb, at int) blow {
-	b := d.serverBlow()
-	b.at = at
+// decisiveStep lets a blow often strike at a step that most depends on: there is
+// no way to name a request.
+func (d dice) decisiveStep(v verb, b blow) blow {
 	if on := decisiveSteps[v]; len(on) > 0 && d.chance(60) {
 		b.on, b.at = pick(d, on...), 1+d.IntN(sentSoon+1)
 	}

@@ -2,7 +2,9 @@ package testsshd
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -43,7 +45,7 @@ func (s *Server) Idle(ctx context.Context) error {
 		defer s.alive.SetReadDeadline(time.Time{})
 	}
 	var b [1]byte
-	if n, err := s.alive.Read(b[:]); n != 0 || os.IsTimeout(err) {
+	if _, err := s.alive.Read(b[:]); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("an sftp-server does not end: %w", err)
 	}
 	return nil
