@@ -67,8 +67,10 @@ type Anomaly struct {
 // off can be repeated.
 func (l *Ledger) AddAnswers(_ context.Context, r Reply, answers []Answer) error {
 	return l.change(func(tx *sql.Tx) error {
+		q := newStatements(tx)
+		defer q.close()
 		for i := range answers {
-			if err := l.addAnswer(tx, r, &answers[i]); err != nil {
+			if err := addAnswer(q, r, &answers[i]); err != nil {
 				return err
 			}
 		}
@@ -76,8 +78,8 @@ func (l *Ledger) AddAnswers(_ context.Context, r Reply, answers []Answer) error 
 	})
 }
 
-func (l *Ledger) addAnswer(tx *sql.Tx, r Reply, a *Answer) error {
-	if err := match(tx, r.Environment, a); err != nil {
+func addAnswer(q *statements, r Reply, a *Answer) error {
+	if err := match(q, r.Environment, a); err != nil {
 		return err
 	}
 	ticket := ""
@@ -88,7 +90,7 @@ func (l *Ledger) addAnswer(tx *sql.Tx, r Reply, a *Answer) error {
 	if len(a.References) > 0 {
 		reference = a.References[0]
 	}
-	res, err := tx.Exec(`INSERT INTO answer (reply_id, position, kind, outcome, submission_id, part, form, matched_by, file_name, ticket, reference, form_date, form_hour)
+	res, err := q.Exec(`INSERT INTO answer (reply_id, position, kind, outcome, submission_id, part, form, matched_by, file_name, ticket, reference, form_date, form_hour)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (reply_id, position) DO NOTHING`,
 		r.ID, a.Position, a.Kind, a.Outcome, nullID(a.SubmissionID), a.Part, a.Form, a.MatchedBy, a.FileName, ticket, reference, a.Date, a.Hour)
 	if err != nil {
@@ -97,28 +99,28 @@ func (l *Ledger) addAnswer(tx *sql.Tx, r Reply, a *Answer) error {
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
 		return err
 	}
-	if err := tx.QueryRow(`SELECT id FROM answer WHERE reply_id = $1 AND position = $2`, r.ID, a.Position).Scan(&a.ID); err != nil {
+	if a.ID, err = res.LastInsertId(); err != nil {
 		return err
 	}
 	for i, x := range a.Anomalies {
-		if _, err := tx.Exec(`INSERT INTO anomaly (answer_id, position, error_id, class, tag, location) VALUES ($1, $2, $3, $4, $5, $6)`,
+		if _, err := q.Exec(`INSERT INTO anomaly (answer_id, position, error_id, class, tag, location) VALUES ($1, $2, $3, $4, $5, $6)`,
 			a.ID, i+1, x.ErrorID, x.Class, x.Tag, x.Location); err != nil {
 			return err
 		}
 	}
 	switch {
 	case a.SubmissionID == 0 && a.Kind == KindNotification:
-		return keepTickets(tx, a)
+		return keepTickets(q, a)
 	case a.SubmissionID != 0 && a.Kind == KindReceipt && ticket != "":
-		return giveTicket(tx, a, ticket)
+		return giveTicket(q, a, ticket)
 	}
 	return nil
 }
 
 // keepTickets remembers by which tickets an answer may still find its set.
-func keepTickets(tx *sql.Tx, a *Answer) error {
+func keepTickets(q *statements, a *Answer) error {
 	for _, t := range a.Tickets {
-		if _, err := tx.Exec(`INSERT INTO loose_ticket (ticket, answer_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, t, a.ID); err != nil {
+		if _, err := q.Exec(`INSERT INTO loose_ticket (ticket, answer_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, t, a.ID); err != nil {
 			return err
 		}
 	}
@@ -128,9 +130,9 @@ func keepTickets(tx *sql.Tx, a *Answer) error {
 // giveTicket enters the ticket of a receipt in its set: that of a positive
 // receipt is the one that notifications name. Those that came before the
 // receipt find their set now.
-func giveTicket(tx *sql.Tx, receipt *Answer, ticket string) error {
+func giveTicket(q *statements, receipt *Answer, ticket string) error {
 	positive := receipt.Outcome == OutcomeAccepted || receipt.Outcome == OutcomeRemarks
-	res, err := tx.Exec(`UPDATE submission SET ticket = $1 WHERE id = $2 AND (ticket = '' OR ($3 AND NOT EXISTS (
+	res, err := q.Exec(`UPDATE submission SET ticket = $1 WHERE id = $2 AND (ticket = '' OR ($3 AND NOT EXISTS (
 		SELECT 1 FROM answer WHERE submission_id = $2 AND kind = 'receipt' AND outcome IN ('accepted', 'accepted-with-remarks') AND ticket = submission.ticket)))`,
 		ticket, receipt.SubmissionID, positive)
 	if err != nil {
@@ -139,30 +141,30 @@ func giveTicket(tx *sql.Tx, receipt *Answer, ticket string) error {
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
 		return err
 	}
-	return tieLoose(tx, ticket)
+	return tieLoose(q, ticket)
 }
 
 // tieLoose ties the answers that name a ticket and match nothing yet.
-func tieLoose(tx *sql.Tx, ticket string) error {
+func tieLoose(q *statements, ticket string) error {
 	for after := int64(0); ; {
-		loose, err := looseAnswers(tx, ticket, after)
+		loose, err := looseAnswers(q, ticket, after)
 		if err != nil || len(loose) == 0 {
 			return err
 		}
 		for i := range loose {
 			a := &loose[i]
 			after = a.ID
-			if err := match(tx, a.environment, &a.Answer); err != nil {
+			if err := match(q, a.environment, &a.Answer); err != nil {
 				return err
 			}
 			if a.SubmissionID == 0 {
 				continue
 			}
-			if _, err := tx.Exec(`UPDATE answer SET submission_id = $1, part = $2, form = $3, matched_by = $4 WHERE id = $5`,
+			if _, err := q.Exec(`UPDATE answer SET submission_id = $1, part = $2, form = $3, matched_by = $4 WHERE id = $5`,
 				a.SubmissionID, a.Part, a.Form, a.MatchedBy, a.ID); err != nil {
 				return err
 			}
-			if _, err := tx.Exec(`DELETE FROM loose_ticket WHERE answer_id = $1`, a.ID); err != nil {
+			if _, err := q.Exec(`DELETE FROM loose_ticket WHERE answer_id = $1`, a.ID); err != nil {
 				return err
 			}
 		}
@@ -176,8 +178,8 @@ type looseAnswer struct {
 
 // looseAnswers gives the next of the unmatched answers that name a ticket. A
 // reply may have a million, so they come in portions.
-func looseAnswers(tx *sql.Tx, ticket string, after int64) ([]looseAnswer, error) {
-	rows, err := tx.Query(`SELECT a.id, a.kind, a.file_name, a.reference, a.form_date, a.form_hour, r.environment
+func looseAnswers(q *statements, ticket string, after int64) ([]looseAnswer, error) {
+	rows, err := q.Query(`SELECT a.id, a.kind, a.file_name, a.reference, a.form_date, a.form_hour, r.environment
 		FROM loose_ticket l JOIN answer a ON a.id = l.answer_id JOIN reply r ON r.id = a.reply_id
 		WHERE l.ticket = $1 AND l.answer_id > $2 ORDER BY l.answer_id LIMIT 1000`, ticket, after)
 	if err != nil {
@@ -241,8 +243,13 @@ func (l *Ledger) FlagReply(_ context.Context, r Reply) error {
 	})
 }
 
-func column[T any](tx *sql.Tx, query string, args ...any) ([]T, error) {
-	rows, err := tx.Query(query, args...)
+// rowsQuerier is a transaction, or its statements.
+type rowsQuerier interface {
+	Query(query string, args ...any) (*sql.Rows, error)
+}
+
+func column[T any](q rowsQuerier, query string, args ...any) ([]T, error) {
+	rows, err := q.Query(query, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -450,16 +457,16 @@ func (a *said) receipt(outcome string, part int64, used, all int) {
 // reference, else by date and hour of the form. Where several sets fit, those
 // of the environment in whose folder the reply lay are preferred; where it is
 // still not one, none is chosen.
-func match(tx *sql.Tx, env naming.Environment, a *Answer) error {
+func match(q *statements, env naming.Environment, a *Answer) error {
 	// Sets that never left have no answers.
 	const sent = ` AND s.state NOT IN ('prepared', 'uploading', 'uploaded', 'failed', 'cancelled')`
 	one := func(by, query string, args ...any) (bool, error) {
-		ids, err := column[int64](tx, query+sent+` AND s.environment = '`+string(env)+`' LIMIT 2`, args...)
+		ids, err := column[int64](q, query+sent+` AND s.environment = '`+string(env)+`' LIMIT 2`, args...)
 		// A ticket is the office's own and names one file anywhere. What the
 		// sender wrote is often the same in a test and in production: it never
 		// ties a reply to a set of another environment.
 		if err == nil && len(ids) == 0 && by == ByTicket {
-			ids, err = column[int64](tx, query+sent+` LIMIT 2`, args...)
+			ids, err = column[int64](q, query+sent+` LIMIT 2`, args...)
 		}
 		switch {
 		case err != nil:
@@ -471,7 +478,7 @@ func match(tx *sql.Tx, env naming.Environment, a *Answer) error {
 			return false, nil
 		}
 		a.SubmissionID, a.MatchedBy = ids[0], by
-		return true, matchForm(tx, a)
+		return true, matchForm(q, a)
 	}
 	a.SubmissionID, a.MatchedBy = 0, ""
 	elsewhere := false
@@ -479,11 +486,11 @@ func match(tx *sql.Tx, env naming.Environment, a *Answer) error {
 		a.Part = n.Part
 		// The name is the set's own: whatever its state here, it was sent.
 		var id int64
-		err := tx.QueryRow(`SELECT id FROM submission WHERE set_key = $1`, n.SetKey()).Scan(&id)
+		err := q.QueryRow(`SELECT id FROM submission WHERE set_key = $1`, n.SetKey()).Scan(&id)
 		switch {
 		case err == nil:
 			a.SubmissionID, a.MatchedBy = id, ByFileName
-			return matchForm(tx, a)
+			return matchForm(q, a)
 		case !errors.Is(err, sql.ErrNoRows):
 			return err
 		}
@@ -502,25 +509,33 @@ func match(tx *sql.Tx, env naming.Environment, a *Answer) error {
 		return nil
 	}
 	for _, r := range a.References {
-		if done, err := one(ByReference, `SELECT DISTINCT s.id FROM form_reference f JOIN submission s ON s.id = f.submission_id WHERE f.number = $1`, r); done || err != nil {
+		if done, err := one(ByReference, setsWith("form_reference", "number = $1"), r); done || err != nil {
 			return err
 		}
 	}
 	if a.Date == "" || a.Hour == "" {
 		return nil
 	}
-	_, err := one(ByMoment, `SELECT DISTINCT s.id FROM form f JOIN submission s ON s.id = f.submission_id WHERE f.date = $1 AND f.hour = $2`, a.Date, a.Hour)
+	_, err := one(ByMoment, setsWith("form", "date = $1 AND hour = $2"), a.Date, a.Hour)
 	return err
 }
 
+// setsWith selects the sets that have a row in a table. It leaps from set to
+// set: a declaration may have a million rows alike.
+func setsWith(table, condition string) string {
+	next := `SELECT MIN(submission_id) FROM ` + table + ` WHERE ` + condition
+	return `WITH RECURSIVE found (id) AS (` + next + ` UNION ALL SELECT (` + next + ` AND submission_id > found.id) FROM found WHERE found.id IS NOT NULL)
+		SELECT s.id FROM found JOIN submission s ON s.id = found.id WHERE TRUE`
+}
+
 // matchForm finds which form of the set is answered.
-func matchForm(tx *sql.Tx, a *Answer) error {
+func matchForm(q *statements, a *Answer) error {
 	if a.Kind != KindNotification {
 		return nil
 	}
 	type place struct{ part, form int }
 	find := func(query string, args ...any) (bool, error) {
-		rows, err := tx.Query(query+` LIMIT 2`, args...)
+		rows, err := q.Query(query+` LIMIT 2`, args...)
 		if err != nil {
 			return false, err
 		}

@@ -173,6 +173,14 @@ CREATE TABLE loose_ticket (
 CREATE INDEX loose_ticket_answer ON loose_ticket (answer_id);
 INSERT INTO loose_ticket (ticket, answer_id)
 	SELECT ticket, id FROM answer WHERE submission_id IS NULL AND kind = 'notification' AND ticket <> '';
+`, `
+-- An answer finds its form among a million of one set, and the sets that have
+-- such a form without a look at each of their forms.
+DROP INDEX form_moment;
+CREATE INDEX form_moment ON form (date, hour, submission_id);
+DROP INDEX form_reference_number;
+DROP INDEX form_reference_submission;
+CREATE INDEX form_reference_number ON form_reference (number, submission_id);
 `}
 
 // migrate brings the schema to the newest version, or refuses a ledger that a
