@@ -325,26 +325,24 @@ type verdictOf struct {
 
 // rank orders the outcomes of one form: of several the highest holds, whichever
 // came first.
-var rank = map[string]int{
-	OutcomeUnknown: 1, OutcomeToValidate: 2, OutcomeAccepted: 3, OutcomeRemarks: 4, OutcomeRefused: 5,
-}
+const rank = `CASE outcome WHEN 'refused' THEN 5 WHEN 'accepted-with-remarks' THEN 4 WHEN 'accepted' THEN 3 WHEN 'to-validate' THEN 2 ELSE 1 END`
+
+// ranked are the outcomes by their rank.
+var ranked = []string{1: OutcomeUnknown, 2: OutcomeToValidate, 3: OutcomeAccepted, 4: OutcomeRemarks, 5: OutcomeRefused}
 
 // said is what all answers to a set say together.
 type said struct {
 	forms, parts int  // of the set
 	resent       bool // its GO was sent a second time
 
-	received     bool            // a positive receipt
-	onlyUsed     bool            // a receipt that says only that the name was used
-	refusedParts map[int64]bool  // negative receipts by part; 0: the whole set
-	byForm       map[form]string // the outcome of every form
-	count        map[string]int  // of byForm
-	accepted     bool            // a form was accepted, whatever was said of it besides
+	received     bool           // a positive receipt
+	onlyUsed     bool           // a receipt that says only that the name was used
+	refusedParts map[int64]bool // negative receipts by part; 0: the whole set
+	answered     int            // forms of which a notification speaks
+	count        map[string]int // of these, by outcome
+	refused      int            // of these, refused ones of which it is known which they are
+	accepted     bool           // a form was accepted, whatever was said of it besides
 }
-
-// form is a form of a set. Where the answer does not tell which, it counts for
-// itself: number is then negative.
-type form struct{ part, number int64 }
 
 func verdict(tx *sql.Tx, id int64) (verdictOf, error) {
 	a, err := allSaid(tx, id)
@@ -352,12 +350,12 @@ func verdict(tx *sql.Tx, id int64) (verdictOf, error) {
 		return verdictOf{}, err
 	}
 	v := verdictOf{nothing: a.nothing()}
-	total := max(a.forms, len(a.byForm), 1)
-	open := total - len(a.byForm) + a.count[OutcomeToValidate] + a.count[OutcomeUnknown]
+	total := max(a.forms, a.answered, 1)
+	open := total - a.answered + a.count[OutcomeToValidate] + a.count[OutcomeUnknown]
 	switch {
 	case len(a.refusedParts) > 0:
 		v.state = inbox.Refused
-	case a.onlyUsed && !a.received && len(a.byForm) == 0:
+	case a.onlyUsed && !a.received && a.answered == 0:
 		v.state = inbox.Refused
 	case a.count[OutcomeRefused] > 0:
 		v.state, v.note = inbox.Refused, fmt.Sprintf("%d of %d forms refused", a.count[OutcomeRefused], total)
@@ -365,12 +363,12 @@ func verdict(tx *sql.Tx, id int64) (verdictOf, error) {
 		v.state = inbox.AcceptedWithRemarks
 	case open == 0:
 		v.state = inbox.Accepted
-	case a.received || len(a.byForm) > 0:
+	case a.received || a.answered > 0:
 		v.state = inbox.Received
 		if n := a.count[OutcomeToValidate]; n > 0 {
 			v.note = fmt.Sprintf("%d of %d forms to validate", n, total)
-		} else if len(a.byForm) > 0 {
-			v.note = fmt.Sprintf("%d of %d forms answered", len(a.byForm), total)
+		} else if a.answered > 0 {
+			v.note = fmt.Sprintf("%d of %d forms answered", a.answered, total)
 		}
 	}
 	return v, nil
@@ -380,14 +378,8 @@ func (a *said) nothing() bool {
 	if a.accepted || a.count[OutcomeToValidate]+a.count[OutcomeUnknown] > 0 {
 		return false
 	}
-	refused := 0
-	for f, o := range a.byForm {
-		if o == OutcomeRefused && (f.number > 0 || a.forms <= 1) {
-			refused++
-		}
-	}
 	switch {
-	case refused > 0 && refused >= a.forms:
+	case a.refused > 0 && a.refused >= a.forms:
 		return true
 	case a.received:
 		return false
@@ -396,7 +388,7 @@ func (a *said) nothing() bool {
 }
 
 func allSaid(tx *sql.Tx, id int64) (*said, error) {
-	a := &said{refusedParts: map[int64]bool{}, byForm: map[form]string{}, count: map[string]int{}}
+	a := &said{refusedParts: map[int64]bool{}, count: map[string]int{}}
 	if err := tx.QueryRow(`SELECT forms, parts FROM submission WHERE id = $1`, id).Scan(&a.forms, &a.parts); err != nil {
 		return nil, err
 	}
@@ -406,38 +398,59 @@ func allSaid(tx *sql.Tx, id int64) (*said, error) {
 		return nil, err
 	}
 	a.resent = again > 0
-	rows, err := tx.Query(`SELECT a.id, a.kind, a.outcome, a.part, a.form,
+	if err := a.addReceipts(tx, id); err != nil {
+		return nil, err
+	}
+	return a, a.addForms(tx, id)
+}
+
+func (a *said) addReceipts(tx *sql.Tx, id int64) error {
+	rows, err := tx.Query(`SELECT a.outcome, a.part,
 			(SELECT COUNT(*) FROM anomaly x WHERE x.answer_id = a.id AND x.error_id = '`+errNameUsed+`'),
 			(SELECT COUNT(*) FROM anomaly x WHERE x.answer_id = a.id)
-		FROM answer a WHERE a.submission_id = $1 ORDER BY a.id`, id)
+		FROM answer a WHERE a.submission_id = $1 AND a.kind = 'receipt'`, id)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer rows.Close() //nolint:errcheck // Err is looked at
 	for rows.Next() {
-		var answer int64
-		var f form
-		var kind, outcome string
+		var outcome string
+		var part int64
 		var used, all int
-		if err := rows.Scan(&answer, &kind, &outcome, &f.part, &f.number, &used, &all); err != nil {
-			return nil, err
+		if err := rows.Scan(&outcome, &part, &used, &all); err != nil {
+			return err
 		}
-		if kind == KindReceipt {
-			a.receipt(outcome, f.part, used, all)
-			continue
-		}
-		if f.number == 0 {
-			f = form{0, -answer}
-		}
-		if rank[outcome] > rank[a.byForm[f]] {
-			a.byForm[f] = outcome
-		}
-		a.accepted = a.accepted || outcome == OutcomeAccepted || outcome == OutcomeRemarks
+		a.receipt(outcome, part, used, all)
 	}
-	for _, o := range a.byForm {
-		a.count[o]++
+	return rows.Err()
+}
+
+// addForms counts the forms by what the notifications say of them. An answer
+// that does not tell which form it is about counts for itself.
+func (a *said) addForms(tx *sql.Tx, id int64) error {
+	rows, err := tx.Query(`SELECT highest, known, accepted, COUNT(*) FROM (
+			SELECT MAX(`+rank+`) AS highest, form > 0 AS known, MAX(outcome IN ('accepted', 'accepted-with-remarks')) AS accepted
+			FROM answer WHERE submission_id = $1 AND kind = 'notification'
+			GROUP BY part, form, CASE form WHEN 0 THEN id END)
+		GROUP BY highest, known, accepted`, id)
+	if err != nil {
+		return err
 	}
-	return a, rows.Err()
+	defer rows.Close() //nolint:errcheck // Err is looked at
+	for rows.Next() {
+		var highest, n int
+		var known, accepted bool
+		if err := rows.Scan(&highest, &known, &accepted, &n); err != nil {
+			return err
+		}
+		a.answered += n
+		a.count[ranked[highest]] += n
+		if ranked[highest] == OutcomeRefused && (known || a.forms <= 1) {
+			a.refused += n
+		}
+		a.accepted = a.accepted || accepted
+	}
+	return rows.Err()
 }
 
 func (a *said) receipt(outcome string, part int64, used, all int) {
