@@ -62,7 +62,8 @@ const (
 	SignatureInvalid    = "not valid: "
 )
 
-// chunk is how many answers are entered at once.
+// chunk is how many answers and anomalies are entered at once, about. One form
+// may have thousands of anomalies.
 const chunk = 1000
 
 // Unread reads every stored reply that was not read yet, also those of earlier
@@ -136,6 +137,7 @@ func (r *Reader) read(ctx context.Context, u ledger.Reply) (Result, error) {
 	}
 	var ledgerErr error
 	var batch []ledger.Answer
+	weight := 0
 	flush := func() error {
 		if len(batch) == 0 {
 			return nil
@@ -149,7 +151,8 @@ func (r *Reader) read(ctx context.Context, u ledger.Reply) (Result, error) {
 				res.Unmatched++
 			}
 		}
-		batch = batch[:0]
+		clear(batch)
+		batch, weight = batch[:0], 0
 		return ledgerErr
 	}
 	summary, err := r.Forms(u, func(f *reply.Form) error {
@@ -158,7 +161,8 @@ func (r *Reader) read(ctx context.Context, u ledger.Reply) (Result, error) {
 			return nil
 		}
 		res.Outcomes[a.Outcome]++
-		if batch = append(batch, a); len(batch) < chunk {
+		batch = append(batch, a)
+		if weight += 1 + len(a.Anomalies); weight < chunk {
 			return nil
 		}
 		return flush()

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -153,6 +154,37 @@ func TestUnreadManyForms(t *testing.T) {
 	w.store(naming.FO, "NOTI", []byte(strings.Replace(one, form, strings.Repeat(form, 2500), 1)), nil)
 	if r := w.read()[0]; r.Reply.Forms != 2500 || r.Unmatched != 2500 || r.Outcomes[ledger.OutcomeAccepted] != 2500 || r.Reply.Problem != "" {
 		t.Errorf("%+v", r)
+	}
+}
+
+// batches records the most that was entered at once.
+type batches struct {
+	*ledger.Ledger
+	calls, most int
+}
+
+func (b *batches) AddAnswers(ctx context.Context, r ledger.Reply, a []ledger.Answer) error {
+	n := 0
+	for _, x := range a {
+		n += 1 + len(x.Anomalies)
+	}
+	b.calls, b.most = b.calls+1, max(b.most, n)
+	return b.Ledger.AddAnswers(ctx, r, a)
+}
+
+// What waits to be entered is bounded also where forms have many anomalies.
+func TestUnreadManyAnomalies(t *testing.T) {
+	w := newWorld(t)
+	one := string(testkit.Notification("", testkit.Hour(1), "0", slices.Repeat([]string{"00024-005"}, 400)...))
+	form := one[strings.Index(one, "<Form>"):strings.Index(one, "</NOTIFICATION>")]
+	w.store(naming.FO, "NOTI", []byte(strings.Replace(one, form, strings.Repeat(form, 10), 1)), nil)
+	b := &batches{Ledger: w.ledger}
+	w.reader.Ledger = b
+	if r := w.read()[0]; r.Unmatched != 10 || r.Reply.Problem != "" {
+		t.Errorf("%+v", r)
+	}
+	if b.calls != 4 || b.most != 3*401 {
+		t.Errorf("%d calls, at most %d at once", b.calls, b.most)
 	}
 }
 
