@@ -1,10 +1,12 @@
 package reply
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	"github.com/socbatch/socbatch/internal/xmlstream"
 )
@@ -12,8 +14,8 @@ import (
 // Limits bound what is kept of a reply. A zero field stands for its default.
 type Limits struct {
 	XML xmlstream.Limits
-	// MaxField is the length in bytes of a value that is kept; a longer one is
-	// ErrTooLarge. Default 4096.
+	// MaxField is how many bytes of a value are kept. What is beyond them is
+	// left out, and the form marked as Truncated. Default 4096.
 	MaxField int
 	// MaxAnomalies is how many anomalies of one form are kept. Default 10000.
 	MaxAnomalies int
@@ -58,18 +60,13 @@ func (l Limits) Read(r io.Reader, h Handler) (Summary, error) {
 	return p.sum, fmt.Errorf("read reply: %w", err)
 }
 
-// FieldError is ErrTooLarge for a value over Limits.MaxField.
-type FieldError struct {
-	Element string // name of the element, safe to show
-	Line    int    // 1-based
-	Max     int    // bytes
+// ReadAll reads a reply with the default limits and gives all of its forms. It
+// is for replies that are known to be small; an error is as that of Read.
+func ReadAll(r io.Reader) ([]*Form, Summary, error) {
+	var forms []*Form
+	sum, err := Read(r, func(f *Form) error { forms = append(forms, f); return nil })
+	return forms, sum, err
 }
-
-func (e *FieldError) Error() string {
-	return fmt.Sprintf("line %d: element %s: %v: value over %d bytes", e.Line, e.Element, ErrTooLarge, e.Max)
-}
-
-func (e *FieldError) Unwrap() error { return ErrTooLarge }
 
 type parser struct {
 	d    *xmlstream.Decoder
@@ -77,6 +74,7 @@ type parser struct {
 	sum  Summary
 	form *Form
 	kept int    // bytes kept of the form, about
+	said bool   // the form has an error id or an anomaly, kept or not
 	buf  []byte // of text
 }
 
@@ -143,7 +141,7 @@ func (p *parser) document(h Handler) error {
 
 func (p *parser) readForm(line int) error {
 	f := &Form{Kind: p.sum.Kind, Index: p.sum.Forms + 1, Line: line}
-	p.form, p.kept = f, 0
+	p.form, p.kept, p.said = f, 0, false
 	err := p.children(func(name string) error {
 		if ok, err := p.head(name, &f.FormHead); ok {
 			return err
@@ -160,22 +158,28 @@ func (p *parser) readForm(line int) error {
 			return p.children(func(name string) error {
 				switch name {
 				case "ResultCode":
-					return p.text(name, &f.ResultCode)
+					return p.text(&f.ResultCode)
 				case "ErrorID":
-					return p.appendText(name, &f.ErrorIDs)
+					p.said = true
+					return p.appendText(&f.ErrorIDs)
 				}
 				return p.d.Skip()
 			})
 		}
-		if f.Kind == Notification {
+		switch f.Kind {
+		case Notification:
 			return p.notification(name, f)
+		case UpdateNotification:
+			return p.update(name, f)
+		case IdentityFlux:
+			return p.identityFlux(name, f)
 		}
 		return p.d.Skip()
 	})
 	if err != nil {
 		return err
 	}
-	f.Outcome = outcomeOf(f.Kind, f.ResultCode, f.AnomalyCount > 0 || len(f.ErrorIDs) > 0)
+	f.Outcome = outcomeOf(f.Kind, f.ResultCode, p.said)
 	p.sum.Forms++
 	p.sum.Totals.add(f.Outcome)
 	p.sum.Outcome = max(p.sum.Outcome, f.Outcome)
@@ -202,14 +206,14 @@ func (p *parser) head(name string, h *FormHead) (bool, error) {
 	default:
 		return false, nil
 	}
-	return true, p.text(name, to)
+	return true, p.text(to)
 }
 
 // fields reads the children named in the map and passes over the others.
 func (p *parser) fields(to func(name string) *string) error {
 	return p.children(func(name string) error {
 		if s := to(name); s != nil {
-			return p.text(name, s)
+			return p.text(s)
 		}
 		return p.d.Skip()
 	})
@@ -277,26 +281,21 @@ func (p *parser) notification(name string, f *Form) error {
 			return p.d.Skip()
 		})
 	case "EmployerId":
-		f.Employer = new(EmployerID)
-		return p.fields(func(name string) *string {
-			switch name {
-			case "NOSSRegistrationNbr":
-				return &f.Employer.NOSS
-			case "NOSSLPARegistrationNbr":
-				return &f.Employer.NOSSLPA
-			case "ProvisionalNSSONbr":
-				return &f.Employer.Provisional
-			case "CompanyID":
-				return &f.Employer.CompanyID
-			}
-			return nil
-		})
+		return p.employer(f)
 	case "ConcernedQuarter":
 		return p.fields(func(name string) *string {
 			if name == "Quarter" {
 				return &f.Quarter
 			}
 			return nil
+		})
+	case "CBSSInformation":
+		return p.children(func(name string) error {
+			if name != "HandledCBSSInformation" {
+				return p.d.Skip()
+			}
+			f.CBSS = new(CBSSResult)
+			return p.cbss(f.CBSS)
 		})
 	case "CoordinatesContactPerson":
 		f.Contact = new(Contact)
@@ -305,9 +304,9 @@ func (p *parser) notification(name string, f *Form) error {
 		return p.children(func(name string) error {
 			switch name {
 			case "ResultCode":
-				return p.text(name, &f.ResultCode)
+				return p.text(&f.ResultCode)
 			case "Diagnosis":
-				return p.appendText(name, &f.Diagnoses)
+				return p.appendText(&f.Diagnoses)
 			case "AnomalyReport":
 				return p.anomaly(f)
 			case "ImpactReport":
@@ -319,24 +318,117 @@ func (p *parser) notification(name string, f *Form) error {
 	return p.d.Skip()
 }
 
+// update reads what a DmfA update notification says of anomalies; they stand
+// with the worker or the contribution concerned.
+func (p *parser) update(name string, f *Form) error {
+	if name != "EmployerDeclarationUpdateNotif" {
+		return p.d.Skip()
+	}
+	f.Employer = new(EmployerID)
+	return p.children(func(name string) error {
+		switch name {
+		case "Quarter":
+			return p.text(&f.Quarter)
+		case "NaturalPersonUpdateNotif", "CUNPUpdateNotif":
+			return p.children(func(name string) error {
+				if name == "AnomalyReport" {
+					return p.anomaly(f)
+				}
+				return p.d.Skip()
+			})
+		}
+		if to := f.Employer.field(name); to != nil {
+			return p.text(to)
+		}
+		return p.d.Skip()
+	})
+}
+
+func (p *parser) identityFlux(name string, f *Form) error {
+	if name != "IdfluxInformation" {
+		return p.d.Skip()
+	}
+	return p.children(func(name string) error {
+		if name == "EmployerId" {
+			return p.employer(f)
+		}
+		return p.d.Skip()
+	})
+}
+
+func (p *parser) employer(f *Form) error {
+	f.Employer = new(EmployerID)
+	return p.fields(f.Employer.field)
+}
+
+func (e *EmployerID) field(name string) *string {
+	switch name {
+	case "NOSSRegistrationNbr":
+		return &e.NOSS
+	case "NOSSLPARegistrationNbr":
+		return &e.NOSSLPA
+	case "ProvisionalNSSONbr":
+		return &e.Provisional
+	case "CompanyID":
+		return &e.CompanyID
+	}
+	return nil
+}
+
+func (p *parser) cbss(r *CBSSResult) error {
+	return p.children(func(name string) error {
+		switch name {
+		case "ResultCode":
+			return p.text(&r.ResultCode)
+		case "DetailReturnCode":
+			return p.cbssDetail(&r.Details)
+		}
+		return p.d.Skip()
+	})
+}
+
+func (p *parser) cbssDetail(list *[]CBSSDetail) error {
+	var d CBSSDetail
+	err := p.children(func(name string) error {
+		switch name {
+		case "AnomalyClass":
+			return p.text(&d.Class)
+		case "ReasonCodeCBSS":
+			return p.text(&d.ReasonCode)
+		case "Justification":
+			return p.private(&d.Justification)
+		case "FieldInformation":
+			return p.children(func(name string) error {
+				if name == "FieldName" {
+					return p.appendText(&d.Fields)
+				}
+				return p.d.Skip()
+			})
+		}
+		return p.d.Skip()
+	})
+	add(p, list, d)
+	return err
+}
+
 func (p *parser) contact(c *Contact) error {
 	return p.children(func(name string) error {
 		switch name {
 		case "Name":
-			return p.private(name, &c.Name)
+			return p.private(&c.Name)
 		case "FirstName":
-			return p.private(name, &c.FirstName)
+			return p.private(&c.FirstName)
 		case "Communication":
 			return p.children(func(name string) error {
 				switch name {
 				case "PhoneNbr":
-					return p.private(name, &c.Phone)
+					return p.private(&c.Phone)
 				case "GSMNbr":
-					return p.private(name, &c.GSM)
+					return p.private(&c.GSM)
 				case "FaxNbr":
-					return p.private(name, &c.Fax)
+					return p.private(&c.Fax)
 				case "EmailAddress":
-					return p.private(name, &c.Email)
+					return p.private(&c.Email)
 				}
 				return p.d.Skip()
 			})
@@ -346,6 +438,7 @@ func (p *parser) contact(c *Contact) error {
 }
 
 func (p *parser) anomaly(f *Form) error {
+	p.said = true
 	f.AnomalyCount++
 	if f.AnomalyCount > p.lim.MaxAnomalies || p.full() {
 		f.Truncated = true
@@ -355,24 +448,24 @@ func (p *parser) anomaly(f *Form) error {
 	err := p.children(func(name string) error {
 		switch name {
 		case "ErrorID":
-			return p.text(name, &a.ErrorID)
+			return p.text(&a.ErrorID)
 		case "TagName":
-			return p.text(name, &a.TagName)
+			return p.text(&a.TagName)
 		case "Value":
-			return p.private(name, &a.Value)
+			return p.private(&a.Value)
 		case "AnomalyClass":
-			return p.text(name, &a.Class)
+			return p.text(&a.Class)
 		case "AnomalyLabel":
-			return p.text(name, &a.Label)
+			return p.text(&a.Label)
 		case "AnomalyLocation":
 			return p.children(func(name string) error {
 				switch name {
 				case "LineNbr":
-					return p.text(name, &a.LineNbr)
+					return p.text(&a.LineNbr)
 				case "ColumnNbr":
-					return p.text(name, &a.ColumnNbr)
+					return p.text(&a.ColumnNbr)
 				case "Location":
-					return p.private(name, &a.Location)
+					return p.private(&a.Location)
 				}
 				return p.d.Skip()
 			})
@@ -383,22 +476,14 @@ func (p *parser) anomaly(f *Form) error {
 			return p.children(func(name string) error {
 				switch name {
 				case "CorrectionType":
-					return p.text(name, &a.Correction.Type)
+					return p.text(&a.Correction.Type)
 				case "BlockAction":
 					return p.blockAction(&a.Correction.Blocks)
 				}
 				return p.d.Skip()
 			})
 		case "AnomalyComplInformation":
-			return p.children(func(name string) error {
-				switch name {
-				case "DimonaPeriod":
-					return p.dimonaPeriod(&a.Periods)
-				case "QuotaFeatures":
-					return p.quota(&a.Quotas)
-				}
-				return p.d.Skip()
-			})
+			return p.complement(&a)
 		}
 		return p.d.Skip()
 	})
@@ -406,9 +491,95 @@ func (p *parser) anomaly(f *Form) error {
 	return err
 }
 
+// complement reads what is told of an anomaly besides.
+func (p *parser) complement(a *Anomaly) error {
+	return p.children(func(name string) error {
+		switch name {
+		case "DmfADimonaConfrontation":
+			a.Declared = new(DeclaredWork)
+			return p.fields(func(name string) *string {
+				switch name {
+				case "StudentNbrDays":
+					return &a.Declared.StudentDays
+				case "StudentHoursNbr":
+					return &a.Declared.StudentHours
+				case "PlannedDaysNbr":
+					return &a.Declared.PlannedDays
+				case "InQuotaPlannedHoursNbr":
+					return &a.Declared.QuotaHours
+				}
+				return nil
+			})
+		case "DimonaPeriod":
+			return p.dimonaPeriod(&a.Periods)
+		case "QuotaFeatures":
+			return p.quota(&a.Quotas)
+		case "DailyRegistration":
+			a.Daily = new(DailyPeriod)
+			return p.dailyPeriod(a.Daily)
+		}
+		return p.d.Skip()
+	})
+}
+
+func (p *parser) dailyPeriod(d *DailyPeriod) error {
+	return p.fields(func(name string) *string {
+		switch name {
+		case "DailyRegistrationId":
+			return &d.RegistrationID
+		case "DimonaPeriodId":
+			return &d.PeriodID
+		case "IsCancelled":
+			return &d.Cancelled
+		case "LastUpdateDate":
+			return &d.UpdateDate
+		case "LastUpdateHour":
+			return &d.UpdateHour
+		}
+		return periodField(name, &d.Period)
+	})
+}
+
+// features reads what a Dimona period has beside its dates, if the element is
+// part of that.
+func (p *parser) features(name string, f *Features, c *ControlCards) (bool, error) {
+	switch name {
+	case "DimonaFeatures":
+		return true, p.children(func(name string) error {
+			switch name {
+			case "JointCommissionNbr":
+				return p.text(&f.JointCommission)
+			case "WorkerType":
+				return p.text(&f.WorkerType)
+			case "SubEntityNbr":
+				return p.text(&f.SubEntity)
+			case "UsingEmployer":
+				return p.fields(func(name string) *string {
+					if name == "UsingEmployerCompanyID" {
+						return &f.UserCompanyID
+					}
+					return nil
+				})
+			}
+			return p.d.Skip()
+		})
+	case "ConstructionControlCards":
+		return true, p.fields(func(name string) *string {
+			switch name {
+			case "FirstMonthC32ANbr":
+				return &c.FirstMonth
+			case "NextMonthC32ANbr":
+				return &c.NextMonth
+			}
+			return nil
+		})
+	}
+	return false, nil
+}
+
 func (p *parser) step(name string, list *[]Step) error {
 	s := Step{Name: xmlstream.SafeName(name)}
-	err := p.private(name, &s.Value)
+	err := p.private(&s.Value)
 	add(p, list, s)
 	return err
 }
@@ -418,17 +589,17 @@ func (p *parser) blockAction(list *[]BlockAction) error {
 	err := p.children(func(name string) error {
 		switch name {
 		case "Action":
-			return p.text(name, &b.Action)
+			return p.text(&b.Action)
 		case "BlockName":
-			return p.text(name, &b.Block)
+			return p.text(&b.Block)
 		case "DataValue":
 			var v Field
 			err := p.children(func(name string) error {
 				switch name {
 				case "FieldName":
-					return p.text(name, &v.Name)
+					return p.text(&v.Name)
 				case "NewValue":
-					return p.private(name, &v.NewValue)
+					return p.private(&v.NewValue)
 				}
 				return p.d.Skip()
 			})
@@ -462,25 +633,28 @@ func (p *parser) dimonaPeriod(list *[]DimonaPeriod) error {
 	var d DimonaPeriod
 	err := p.children(func(name string) error {
 		if s := periodField(name, &d.Period); s != nil {
-			return p.text(name, s)
+			return p.text(s)
+		}
+		if ok, err := p.features(name, &d.Features, &d.ControlCards); ok {
+			return err
 		}
 		switch name {
 		case "DimonaPeriodId":
-			return p.text(name, &d.ID)
+			return p.text(&d.ID)
 		case "IsLocked":
-			return p.text(name, &d.Locked)
+			return p.text(&d.Locked)
 		case "IsCancelled":
-			return p.text(name, &d.Cancelled)
+			return p.text(&d.Cancelled)
 		case "IsLate":
-			return p.text(name, &d.Late)
+			return p.text(&d.Late)
 		case "LastUpdateDate":
-			return p.text(name, &d.UpdateDate)
+			return p.text(&d.UpdateDate)
 		case "LastUpdateHour":
-			return p.text(name, &d.UpdateHour)
+			return p.text(&d.UpdateHour)
 		case "ErrorID":
-			return p.appendText(name, &d.ErrorIDs)
+			return p.appendText(&d.ErrorIDs)
 		case "AnomalyClass":
-			return p.text(name, &d.Class)
+			return p.text(&d.Class)
 		}
 		return p.d.Skip()
 	})
@@ -509,11 +683,26 @@ func (p *parser) impact(f *Form) error {
 					return &w.ContractID
 				case "CompanyID":
 					return &w.CompanyID
+				case "VATNbr":
+					return &w.VAT
+				case "ForeignCompanyID":
+					return &w.ForeignCompanyID
 				}
 				return nil
 			})
 			add(p, &f.Works, w)
 			return err
+		case "CapeloImpactReport":
+			f.Capelo = new(CapeloImpact)
+			return p.fields(func(name string) *string {
+				switch name {
+				case "ResultCode":
+					return &f.Capelo.ResultCode
+				case "Diagnosis":
+					return &f.Capelo.Diagnosis
+				}
+				return nil
+			})
 		}
 		return p.d.Skip()
 	})
@@ -521,23 +710,14 @@ func (p *parser) impact(f *Form) error {
 
 func (p *parser) dimonaImpact(d *DimonaImpact) error {
 	return p.children(func(name string) error {
+		if ok, err := p.features(name, &d.Features, &d.ControlCards); ok {
+			return err
+		}
 		switch name {
 		case "DimonaPeriodId":
-			return p.text(name, &d.PeriodID)
+			return p.text(&d.PeriodID)
 		case "IsLocked":
-			return p.text(name, &d.Locked)
-		case "DimonaFeatures":
-			return p.fields(func(name string) *string {
-				switch name {
-				case "JointCommissionNbr":
-					return &d.JointCommission
-				case "WorkerType":
-					return &d.WorkerType
-				case "SubEntityNbr":
-					return &d.SubEntity
-				}
-				return nil
-			})
+			return p.text(&d.Locked)
 		case "DimonaPeriodBefore":
 			d.Before = new(Period)
 			return p.period(d.Before)
@@ -553,11 +733,11 @@ func (p *parser) dailyImpact(d *DailyImpact) error {
 	return p.children(func(name string) error {
 		switch name {
 		case "DailyRegistrationId":
-			return p.text(name, &d.RegistrationID)
+			return p.text(&d.RegistrationID)
 		case "AttestationStatus":
-			return p.text(name, &d.AttestationStatus)
+			return p.text(&d.AttestationStatus)
 		case "DimonaPeriodId":
-			return p.text(name, &d.PeriodID)
+			return p.text(&d.PeriodID)
 		case "DailyRegistrationBefore":
 			d.Before = new(Period)
 			return p.period(d.Before)
@@ -609,24 +789,25 @@ func add[T any](p *parser, list *[]T, v T) {
 	*list = append(*list, v)
 }
 
-func (p *parser) appendText(name string, list *[]string) error {
+func (p *parser) appendText(list *[]string) error {
 	var s string
-	err := p.text(name, &s)
+	err := p.text(&s)
 	add(p, list, s)
 	return err
 }
 
-func (p *parser) private(name string, to *Private) error {
+func (p *parser) private(to *Private) error {
 	var s string
-	err := p.text(name, &s)
+	err := p.text(&s)
 	*to = NewPrivate(s)
 	return err
 }
 
 // text reads the current element to its end and stores its text without the
-// white space around it. Elements inside are passed over.
-func (p *parser) text(name string, to *string) error {
+// white space around it, cut at the limit. Elements inside are passed over.
+func (p *parser) text(to *string) error {
 	p.buf = p.buf[:0]
+	cut := false
 	for {
 		t, err := p.d.Next()
 		if err != nil {
@@ -634,17 +815,27 @@ func (p *parser) text(name string, to *string) error {
 		}
 		switch t.Kind {
 		case xmlstream.Text:
-			p.buf = append(p.buf, t.Text...)
-			if len(p.buf) > p.lim.MaxField {
-				return &FieldError{Element: xmlstream.SafeName(name), Line: p.d.Line(), Max: p.lim.MaxField}
+			text := t.Text
+			if len(p.buf) == 0 {
+				text = bytes.TrimLeftFunc(text, unicode.IsSpace)
 			}
+			if room := p.lim.MaxField - len(p.buf); len(text) > room {
+				cut = cut || len(bytes.TrimSpace(text[room:])) > 0
+				text = text[:room]
+			}
+			p.buf = append(p.buf, text...)
 		case xmlstream.Start:
 			if err := p.d.Skip(); err != nil {
 				return err
 			}
 		case xmlstream.End:
-			*to = strings.TrimSpace(string(p.buf))
-			p.kept += len(*to)
+			s := strings.TrimSpace(string(p.buf))
+			if cut {
+				s = strings.ToValidUTF8(s, "") // without half a character at its end
+				p.form.Truncated = true
+			}
+			*to = s
+			p.kept += len(s)
 			return nil
 		}
 	}

@@ -134,19 +134,33 @@ func (o Outcome) String() string {
 func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
 func outcomeOf(k Kind, code string, remarks bool) Outcome {
-	switch {
-	case code == "" && k != Receipt && k != Notification:
-		return NoOutcome
-	case code == "0":
+	switch integer(code) {
+	case "":
+		if k != Receipt && k != Notification {
+			return NoOutcome
+		}
+	case "0":
 		return Refused
-	case code == "1" && remarks:
-		return AcceptedWithRemarks
-	case code == "1":
+	case "1":
+		if remarks {
+			return AcceptedWithRemarks
+		}
 		return Accepted
-	case code == "2":
-		return ToValidate
+	case "2":
+		if k != Receipt { // which knows 0 and 1 only
+			return ToValidate
+		}
 	}
 	return UnknownOutcome
+}
+
+// integer gives the usual form of an xs:integer: 1 may be written as +1 or 01.
+func integer(s string) string {
+	digits := strings.TrimLeft(strings.TrimPrefix(s, "+"), "0")
+	if digits == "" && s != "" {
+		return "0"
+	}
+	return digits
 }
 
 // Private is text that may identify a person, such as a national number. It
@@ -241,7 +255,8 @@ type Form struct {
 	// ErrorIDs are a receipt's, in order, such as ACRF-102.
 	ErrorIDs []string `json:"errorIds,omitempty"`
 
-	// The rest is of notifications only.
+	// The rest is of notifications; employer, quarter and anomalies also of
+	// DmfA update notifications, and the employer of an identity flux.
 
 	Handled   *FormHead   `json:"handledForm,omitempty"` // the head of the declaration
 	SenderID  string      `json:"senderId,omitempty"`
@@ -256,14 +271,18 @@ type Form struct {
 	Dimona       *DimonaImpact `json:"dimonaImpact,omitempty"`
 	Daily        *DailyImpact  `json:"dailyRegistrationImpact,omitempty"`
 	Works        []WorksImpact `json:"worksImpact,omitempty"`
+	// Capelo and CBSS are what was answered besides, for the pension file and
+	// by the Crossroads Bank. They do not decide the Outcome.
+	Capelo *CapeloImpact `json:"capeloImpact,omitempty"`
+	CBSS   *CBSSResult   `json:"cbss,omitempty"`
 
-	// Truncated is true if lists of the form were cut at the limits.
+	// Truncated is true if lists or values of the form were cut at the limits.
 	Truncated bool `json:"truncated,omitempty"`
 }
 
 // FileTicket is the ticket that the server gave to the file, or "".
 func (f *Form) FileTicket() string {
-	if f.File == nil || f.File.Origin != OriginNSSO && f.File.Origin != "" {
+	if f.File == nil || integer(f.File.Origin) != OriginNSSO && f.File.Origin != "" {
 		return ""
 	}
 	return f.File.Number
@@ -285,7 +304,7 @@ func (f *Form) OwnReferences() []string { return f.numbers(nil, OriginSender) }
 func (f *Form) numbers(out []string, origin string) []string {
 	for _, list := range [][]Reference{f.HandledReferences, f.References} {
 		for _, r := range list {
-			if r.Origin == origin && r.Number != "" && !contains(out, r.Number) {
+			if integer(r.Origin) == origin && r.Number != "" && !contains(out, r.Number) {
 				out = append(out, r.Number)
 			}
 		}
@@ -346,8 +365,10 @@ type Anomaly struct {
 	Path []Step `json:"path,omitempty"`
 
 	Correction *Correction    `json:"correction,omitempty"`
+	Declared   *DeclaredWork  `json:"declaredWork,omitempty"`
 	Periods    []DimonaPeriod `json:"dimonaPeriods,omitempty"`
 	Quotas     []Quota        `json:"quotas,omitempty"`
+	Daily      *DailyPeriod   `json:"dailyRegistration,omitempty"`
 }
 
 // Blocking tells whether the anomaly is of class B.
@@ -412,15 +433,50 @@ type Period struct {
 	PlannedDays  string `json:"plannedDays,omitempty"`
 }
 
+// Features are those of a Dimona period.
+type Features struct {
+	JointCommission string `json:"jointCommission,omitempty"`
+	WorkerType      string `json:"workerType,omitempty"`
+	SubEntity       string `json:"subEntity,omitempty"`
+	UserCompanyID   string `json:"userCompanyId,omitempty"` // of the employer where a temporary worker works
+}
+
+// ControlCards are the numbers of the C3.2A cards of construction workers.
+type ControlCards struct {
+	FirstMonth string `json:"firstMonthCard,omitempty"`
+	NextMonth  string `json:"nextMonthCard,omitempty"`
+}
+
 // DimonaImpact is what a Dimona declaration changed.
 type DimonaImpact struct {
-	PeriodID        string  `json:"periodId"` // at most 12 digits; to keep, for later updates
-	Locked          string  `json:"locked,omitempty"`
-	JointCommission string  `json:"jointCommission,omitempty"`
-	WorkerType      string  `json:"workerType,omitempty"`
-	SubEntity       string  `json:"subEntity,omitempty"`
-	Before          *Period `json:"before,omitempty"` // nil for a new period
-	After           *Period `json:"after,omitempty"`  // nil for a cancelled one
+	PeriodID string `json:"periodId"` // at most 12 digits; to keep, for later updates
+	Locked   string `json:"locked,omitempty"`
+	Features
+	ControlCards
+	Before *Period `json:"before,omitempty"` // nil for a new period
+	After  *Period `json:"after,omitempty"`  // nil for a cancelled one
+}
+
+// CapeloImpact is what became of the pension data of a declaration. The code
+// has the values of Form.ResultCode.
+type CapeloImpact struct {
+	ResultCode string `json:"resultCode"`
+	Diagnosis  string `json:"diagnosis,omitempty"`
+}
+
+// CBSSResult is what the Crossroads Bank answered. The code has the values of
+// Form.ResultCode.
+type CBSSResult struct {
+	ResultCode string       `json:"resultCode"`
+	Details    []CBSSDetail `json:"details,omitempty"`
+}
+
+// CBSSDetail is one reason of a CBSSResult.
+type CBSSDetail struct {
+	Class         string   `json:"class,omitempty"`
+	ReasonCode    string   `json:"reasonCode,omitempty"`
+	Justification Private  `json:"justification,omitzero"`
+	Fields        []string `json:"fields,omitempty"` // names
 }
 
 // DailyImpact is what a daily registration changed.
@@ -437,7 +493,29 @@ type WorksImpact struct {
 	Block      string `json:"block,omitempty"`
 	WorksID    string `json:"worksId,omitempty"` // AVWDDTId
 	ContractID string `json:"contractId,omitempty"`
-	CompanyID  string `json:"companyId,omitempty"`
+	// One of the three identifies the company.
+	CompanyID        string `json:"companyId,omitempty"`
+	VAT              string `json:"vatNbr,omitempty"`
+	ForeignCompanyID string `json:"foreignCompanyId,omitempty"`
+}
+
+// DeclaredWork is what a DmfA says where it differs from Dimona: one of the
+// four.
+type DeclaredWork struct {
+	StudentDays  string `json:"studentDays,omitempty"`
+	StudentHours string `json:"studentHours,omitempty"`
+	PlannedDays  string `json:"plannedDays,omitempty"`
+	QuotaHours   string `json:"quotaHours,omitempty"` // planned within the quota
+}
+
+// DailyPeriod is a daily registration that an anomaly refers to.
+type DailyPeriod struct {
+	RegistrationID string `json:"registrationId"`
+	PeriodID       string `json:"periodId,omitempty"`
+	Period
+	Cancelled  string `json:"cancelled,omitempty"`
+	UpdateDate string `json:"updateDate,omitempty"`
+	UpdateHour string `json:"updateHour,omitempty"`
 }
 
 // DimonaPeriod is a period that an anomaly refers to.
@@ -451,6 +529,8 @@ type DimonaPeriod struct {
 	UpdateHour string   `json:"updateHour,omitempty"`
 	ErrorIDs   []string `json:"errorIds,omitempty"`
 	Class      string   `json:"class,omitempty"`
+	Features
+	ControlCards
 }
 
 // Quota tells by how much a quota was passed.
