@@ -133,7 +133,7 @@ func formJSON(f *reply.Form, tie ledger.ReplyAnswer) jsonForm {
 	}
 	for i := range f.Anomalies {
 		x := &f.Anomalies[i]
-		e := jsonAnomaly{ErrorID: x.ErrorID, Class: x.Class, Tag: x.TagName, Location: answers.Place(x.Path)}
+		e := jsonAnomaly{ErrorID: x.ErrorID, Class: x.Class, Tag: x.TagName, Location: answers.Place(x)}
 		if x.Correction != nil {
 			e.Correction = x.Correction.Type
 		}

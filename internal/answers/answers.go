@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -296,18 +297,31 @@ func AnswerOf(f *reply.Form) (ledger.Answer, bool) {
 	}
 	for i := range f.Anomalies {
 		x := &f.Anomalies[i]
-		a.Anomalies = append(a.Anomalies, ledger.Anomaly{ErrorID: x.ErrorID, Class: x.Class, Tag: x.TagName, Location: Place(x.Path)})
+		a.Anomalies = append(a.Anomalies, ledger.Anomaly{ErrorID: x.ErrorID, Class: x.Class, Tag: x.TagName, Location: Place(x)})
 	}
 	return a, true
 }
 
-// Place writes those steps of a path that identify no person.
-func Place(path []reply.Step) string {
+// Place writes where an anomaly is: line and column, and those steps of the
+// path that identify no person.
+func Place(a *reply.Anomaly) string {
 	var parts []string
-	for _, s := range path {
+	if isNumber(a.LineNbr) {
+		parts = append(parts, "line "+a.LineNbr)
+	}
+	if isNumber(a.ColumnNbr) {
+		parts = append(parts, "column "+a.ColumnNbr)
+	}
+	for _, s := range a.Path {
 		if v, ok := s.Show(); ok {
 			parts = append(parts, s.Name+" "+v)
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// isNumber holds back what is something else, and so may be a person's.
+func isNumber(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 64)
+	return err == nil
 }

@@ -157,6 +157,25 @@ func TestUnreadManyForms(t *testing.T) {
 	}
 }
 
+// Where an anomaly is can be told without what may be a person's.
+func TestPlace(t *testing.T) {
+	step := func(name, v string) reply.Step { return reply.Step{Name: name, Value: reply.NewPrivate(v)} }
+	for _, c := range []struct {
+		a    reply.Anomaly
+		want string
+	}{
+		{reply.Anomaly{}, ""},
+		{reply.Anomaly{LineNbr: "12", ColumnNbr: "7", Location: reply.NewPrivate("11111111111")}, "line 12, column 7"},
+		{reply.Anomaly{LineNbr: "of 11111111111", ColumnNbr: "-1"}, ""},
+		{reply.Anomaly{LineNbr: "3", Path: []reply.Step{step("Quarter", "20261"), step("INSS", "11111111111"), step("WorkerCode", "015"), step("ScaleSalarySequenceNbr", "2"), step("NaturalPersonUserReference", "JANSSENS")}},
+			"line 3, Quarter 20261, WorkerCode 015, ScaleSalarySequenceNbr 2"},
+	} {
+		if got := answers.Place(&c.a); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}
+
 // batches records the most that was entered at once.
 type batches struct {
 	*ledger.Ledger

@@ -395,7 +395,13 @@ func (s Step) Show() (value string, ok bool) {
 		"BonusPaymentFrequency", "DeductionCode", "DeductionDetailSequenceNbr",
 		"JointCommissionNbr", "ActivityCode", "ContributionWorkerCode", "ContributionType",
 		"ContributionSequenceNbr", "CompanyVehicleSequenceNbr", "EmployerSequenceNbr",
-		"CareerElementSequenceNbr", "CalendarYear", "StartingDate":
+		"CareerElementSequenceNbr", "CalendarYear", "StartingDate", "PercentagePaid", "EarlyRetirementCode", "IndemnityNature",
+		"ComplIndemnityAgreementNotion", "ComplIndemnityAmountAdjustNotion", "HalfTimeCareerInterruptionNotion",
+		"ServiceExemptionNotion", "ReplacementAccordanceWCCNotion", "OccupationPSDStartDate",
+		"PublicSectorInstitutionType", "PublicSectorPersonnelCategory", "AssignmentType", "FunctionNature",
+		"ScaleSalarySequenceNbr", "ScaleSalaryStartDate", "PecuniarySeniorityStartDate", "SalaryScaleReference",
+		"AdditionalScaleSalarySequenceNbr", "AdditionalScaleSalaryReference", "AdditionalScaleSalaryStartDate",
+		"NonSituableAbsenceCode":
 		return v, true
 	}
 	return "", false
