@@ -8,8 +8,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -176,8 +174,7 @@ func (r *Reader) read(ctx context.Context, u ledger.Reply) (Result, error) {
 	}
 	if err != nil {
 		res.Reply.Problem = err.Error()
-		var disk *fs.PathError
-		if errors.As(err, &disk) {
+		if aboutDisk(err) {
 			// The archive may be back the next time: the reply stays unread.
 			return res, nil
 		}
@@ -190,31 +187,6 @@ func (r *Reader) read(ctx context.Context, u ledger.Reply) (Result, error) {
 
 func (r *Reader) path(rel string) string {
 	return filepath.Join(r.Archive, filepath.FromSlash(rel))
-}
-
-// Forms reads a stored reply form by form.
-func (r *Reader) Forms(u ledger.Reply, each reply.Handler) (reply.Summary, error) {
-	f, err := os.Open(r.path(u.Path))
-	if err != nil {
-		return reply.Summary{}, err
-	}
-	defer f.Close() //nolint:errcheck // only read
-	content, info, err := reply.Open(u.Name, f, u.Size)
-	if err != nil {
-		return reply.Summary{}, err
-	}
-	if info.Container != reply.Plain {
-		// Whether it is whole shows at its end, and until then nothing counts.
-		_, err := io.Copy(io.Discard, content)
-		if err = errors.Join(err, content.Close()); err != nil {
-			return reply.Summary{}, err
-		}
-		if content, _, err = reply.Open(u.Name, f, u.Size); err != nil {
-			return reply.Summary{}, err
-		}
-	}
-	defer content.Close() //nolint:errcheck // only read
-	return reply.Read(content, each)
 }
 
 // Valid reports whether a result of Signature is that of a valid one.

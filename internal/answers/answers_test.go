@@ -3,11 +3,13 @@ package answers_test
 import (
 	"archive/zip"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -204,6 +206,129 @@ func TestUnreadManyAnomalies(t *testing.T) {
 	}
 	if b.calls != 4 || b.most != 3*401 {
 		t.Errorf("%d calls, at most %d at once", b.calls, b.most)
+	}
+}
+
+// archived gives the contents of the archive by name, directories left out.
+func (w *world) archived() map[string]string {
+	w.t.Helper()
+	found := map[string]string{}
+	err := filepath.WalkDir(w.archive, func(path string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		found[e.Name()] = string(b)
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return found
+}
+
+// A compressed reply is kept as it came, and what is in it beside it.
+func TestUnreadCompressed(t *testing.T) {
+	const name = "CO.ACRF.999999.20260302.00001.T"
+	content := testkit.Receipt("GO.DIMN.101380.20250101.00001.T.1", "900000A1B2C3D")
+	var gz bytes.Buffer
+	g := gzip.NewWriter(&gz)
+	if _, err := g.Write(content); errors.Join(err, g.Close()) != nil {
+		t.Fatal(err)
+	}
+	for _, packed := range [][]byte{zipped(t, content), gz.Bytes()} {
+		w := newWorld(t)
+		r := w.store(naming.CO, "ACRF", packed, nil)
+		// A run that was killed left something half-written of this reply, and
+		// another one is at work on the next.
+		testkit.WriteFile(t, w.archive, "T/.incoming/"+name+answers.ContentSuffix+"-1", []byte("half"))
+		testkit.WriteFile(t, w.archive, "T/.incoming/other", []byte("half"))
+		if got := w.read()[0]; got.Reply.Problem != "" || got.Outcomes[ledger.OutcomeAccepted] != 1 {
+			t.Errorf("%+v", got)
+		}
+		want := map[string]string{name: string(packed), name + answers.ContentSuffix: string(content), "other": "half"}
+		if got := w.archived(); !maps.Equal(got, want) {
+			t.Errorf("the archive has %q", got)
+		}
+		stored, err := w.ledger.Reply(t.Context(), r.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// What is kept is not unpacked again, and what was lost is.
+		for _, lost := range []bool{false, true} {
+			if lost {
+				if err := os.Remove(filepath.Join(w.archive, r.File.Path+answers.ContentSuffix)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if sum, err := w.reader.Forms(stored, nil); err != nil || sum.Totals.Accepted != 1 {
+				t.Errorf("%+v, %v", sum, err)
+			}
+			if got := w.archived(); !maps.Equal(got, want) {
+				t.Errorf("the archive has %q", got)
+			}
+		}
+	}
+}
+
+// What may not be opened is reported, and stays as it came, alone.
+func TestUnreadCompressedRefused(t *testing.T) {
+	several := func(names ...string) []byte {
+		var b bytes.Buffer
+		z := zip.NewWriter(&b)
+		for _, n := range names {
+			if _, err := z.Create(n); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	for _, c := range []struct {
+		name   string
+		packed []byte
+		want   error
+	}{
+		{"several entries", several("a", "b"), reply.ErrEntries},
+		{"no entry", several(), reply.ErrEntries},
+		{"unsafe name", several("../../evil.xml"), reply.ErrEntryName},
+		{"bomb", zipped(t, make([]byte, 32<<20)), reply.ErrBomb},
+		{"damaged", zipped(t, []byte("<ACRF/>"))[:40], reply.ErrArchive},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			r := w.store(naming.CO, "ACRF", c.packed, nil)
+			if got := w.read(); len(got) != 1 || !strings.Contains(got[0].Reply.Problem, c.want.Error()) || len(got[0].Outcomes) != 0 {
+				t.Errorf("%+v", got)
+			}
+			if got := w.archived(); len(got) != 1 || got[r.File.Name] != string(c.packed) {
+				t.Errorf("the archive has %d files", len(got))
+			}
+			if stored, err := w.ledger.Reply(t.Context(), r.ID); err != nil || stored.ReadAt.IsZero() || stored.Problem == "" {
+				t.Errorf("%+v, %v", stored, err)
+			}
+		})
+	}
+}
+
+// Where what is in a reply cannot be kept, the reply is read the next time.
+func TestUnreadCompressedDiskFails(t *testing.T) {
+	w := newWorld(t)
+	r := w.store(naming.CO, "ACRF", zipped(t, testkit.Receipt("GO.DIMN.101380.20250101.00001.T.1", "900000A1B2C3D")), nil)
+	inTheWay := filepath.Join(w.archive, r.File.Path+answers.ContentSuffix)
+	if err := os.Mkdir(inTheWay, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.read(); len(got) != 1 || got[0].Reply.Problem == "" || len(got[0].Outcomes) != 0 {
+		t.Errorf("%+v", got)
+	}
+	if err := os.Remove(inTheWay); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.read(); len(got) != 1 || got[0].Reply.Problem != "" || got[0].Outcomes[ledger.OutcomeAccepted] != 1 {
+		t.Errorf("%+v", got)
 	}
 }
 
