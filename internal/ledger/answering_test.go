@@ -286,6 +286,7 @@ func TestJudge(t *testing.T) {
 		{"one refused, one to validate", two, false, []build{not(1, maybe), not(2, no)}, inbox.Refused, "1 of 2 forms refused", false, ""},
 		{"two of two refused", two, false, []build{rec(ok), not(1, no), not(2, no)}, inbox.Refused, "2 of 2 forms refused", true, ok},
 		{"two refused, forms not told", two, false, []build{rec(ok), somehow(no), somehow(no)}, inbox.Refused, "2 of 2 forms refused", false, ok},
+		{"refused, no forms known", testkit.Draft([]string{}), false, []build{somehow(no)}, inbox.Refused, "1 of 1 forms refused", true, ""},
 		{"name used, after acceptance", one, false, []build{rec(ok), not(1, ok), rec(no, used)}, inbox.Accepted, "", false, ok},
 		{"name used, after receipt", one, false, []build{rec(ok), rec(no, used)}, inbox.Received, "", false, ok},
 		{"name used, by somebody", one, false, []build{rec(no, used)}, inbox.Refused, used, true, no + used},

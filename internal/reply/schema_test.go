@@ -169,6 +169,7 @@ func TestReferences(t *testing.T) {
 		{"the same twice", ref("Reference", "1", "1", "own-1") + ref("Reference", "3", "1", "own-1"), nil, []string{"own-1"}},
 		{"origin with zeros", ref("Reference", "1", "02", "900000000000A") + ref("Reference", "1", "+1", "own-1"), []string{"900000000000A"}, []string{"own-1"}},
 		{"file first, then the form's", "<FileReference><FileName>GO</FileName><ReferenceOrigin>2</ReferenceOrigin><ReferenceNbr>900000000000F</ReferenceNbr></FileReference>" + ref("Reference", "1", "2", "900000000000A") + ref("HandledReference", "1", "2", "900000000000H"), []string{"900000000000F", "900000000000H", "900000000000A"}, nil},
+		{"file, origin with zeros", "<FileReference><FileName>GO</FileName><ReferenceOrigin>02</ReferenceOrigin><ReferenceNbr>900000000000F</ReferenceNbr></FileReference>", []string{"900000000000F"}, nil},
 		{"file of another origin", "<FileReference><FileName>GO</FileName><ReferenceOrigin>3</ReferenceOrigin><ReferenceNbr>X</ReferenceNbr></FileReference>", nil, nil},
 	} {
 		f := form(t, c.content)
