@@ -82,6 +82,9 @@ func NewDeliverer(s Session, l Ledger, spool *Spool, o Options) *Deliverer {
 type UnknownError struct {
 	Set naming.Set
 	Err error
+	// Taken is true when the server did answer that it took the GO, and only the
+	// ledger could not be told.
+	Taken bool
 }
 
 func (e *UnknownError) Error() string {
@@ -219,7 +222,7 @@ func (d *Deliverer) goAhead(ctx context.Context, s *Submission) error {
 		return &UnknownError{Set: s.Set, Err: errors.Join(err, lerr)}
 	}
 	if err := d.sent(ctx, s, ""); err != nil {
-		return &UnknownError{Set: s.Set, Err: err}
+		return &UnknownError{Set: s.Set, Err: err, Taken: true}
 	}
 	d.observe(Event{Set: s.Set, What: GoSent, File: s.Set.GO().String()})
 	return nil

@@ -126,8 +126,8 @@ func TestDeliverFailsDuringGO(t *testing.T) {
 		}
 		err := w.deliverer().Deliver(t.Context(), s)
 		var unknown *inbox.UnknownError
-		if !errors.As(err, &unknown) || unknown.Set != s.Set {
-			t.Fatalf("got %v", err)
+		if !errors.As(err, &unknown) || unknown.Set != s.Set || unknown.Taken {
+			t.Fatalf("got %+v", err)
 		}
 		w.wantState(s, inbox.Unknown)
 		var state *inbox.StateError
@@ -263,6 +263,9 @@ func TestDeliverLedgerFails(t *testing.T) {
 			var unknown *inbox.UnknownError
 			if errors.As(err, &unknown) != c.unknown {
 				t.Errorf("got %v, outcome unknown should be %t", err, c.unknown)
+			}
+			if c.unknown && !unknown.Taken {
+				t.Error("it does not say that the server took the GO")
 			}
 			w.wantGOs(c.gos)
 			if got := w.stored(s.ID).State; got != c.state {

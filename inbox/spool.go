@@ -187,9 +187,13 @@ func (s *Spool) freezeFile(ctx context.Context, set string, part int, file strin
 		return nil
 	}})
 	digest := sign.NewDigest(o.Identity)
-	all := struct{ io.Writer }{io.MultiWriter(out, digest, inspector)}
+	frozen := &writeError{w: out}
+	all := struct{ io.Writer }{io.MultiWriter(frozen, digest, inspector)}
 	n, err := io.CopyBuffer(all, contextReader{ctx, in}, make([]byte, 64<<10))
 	info, ierr := inspector.Result()
+	if frozen.err != nil { // the copy is at fault, not the source
+		return Frozen{}, frozen.err
+	}
 	if err != nil {
 		return fail(err)
 	}
@@ -303,6 +307,18 @@ func (c contextReader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	return c.r.Read(p)
+}
+
+// writeError keeps the error of a writer, to tell it from those of others.
+type writeError struct {
+	w   io.Writer
+	err error
+}
+
+func (w *writeError) Write(p []byte) (n int, err error) {
+	n, err = w.w.Write(p)
+	w.err = err
+	return n, err
 }
 
 // hashReader hashes what passes through it. It offers nothing but Read, so
