@@ -38,6 +38,8 @@ type disaster struct {
 	what    diskfault.Verdict
 	lasting bool   // every call from the first one struck
 	hint    string // must be given
+
+	everyFlush bool // in spool and archive is tried, always
 }
 
 var (
@@ -51,85 +53,96 @@ func anyOf(names ...string) func(diskfault.Call) bool {
 }
 
 var disasters = []disaster{
-	{"disk of state_dir full", anywhere[:3], diskfault.Call.Grows, noSpace, true, "room"},
-	{"disk of the archive full", anywhere[3:], diskfault.Call.Grows, noSpace, true, "room"},
-	{"no room for one call", anywhere, diskfault.Call.Grows, noSpace, false, "room"},
-	{"one flush fails", anywhere, anyOf("sync"), broken, false, "disk"},
-	{"one write fails", anywhere, anyOf("create", "write", "truncate"), broken, false, "disk"},
-	{"killed", anywhere, func(diskfault.Call) bool { return true }, diskfault.Verdict{Kill: true}, false, ""},
+	{"disk of state_dir full", anywhere[:3], diskfault.Call.Grows, noSpace, true, "room", false},
+	{"disk of the archive full", anywhere[3:], diskfault.Call.Grows, noSpace, true, "room", false},
+	{"no room for one call", anywhere, diskfault.Call.Grows, noSpace, false, "room", false},
+	{"one flush fails", anywhere, anyOf("sync"), broken, false, "disk", true},
+	{"one write fails", anywhere, anyOf("create", "write", "truncate"), broken, false, "disk", false},
+	{"killed", anywhere, func(diskfault.Call) bool { return true }, diskfault.Verdict{Kill: true}, false, "", false},
 }
 
 func TestDiskFaults(t *testing.T) {
 	t.Parallel()
 	answered := answeredDir(t)
-	for _, c := range []struct {
-		name string
-		make func(*testing.T) *diskTrial
-		most int // calls of one disaster that are tried without SOCBATCH_DISK=all
-	}{
-		{"submit", func(t *testing.T) *diskTrial { return newSubmitTrial(t, nil) }, 5},
-		{"fetch", func(t *testing.T) *diskTrial { return newFetchTrial(t, answered, nil) }, 5},
+	for name, open := range map[string]func(*testing.T) *diskTrial{
+		"submit": func(t *testing.T) *diskTrial { return newSubmitTrial(t, nil) },
+		"fetch":  func(t *testing.T) *diskTrial { return newFetchTrial(t, answered, nil) },
 	} {
-		for _, d := range disasters {
-			t.Run(c.name+"/"+d.name, func(t *testing.T) {
-				t.Parallel()
-				counting := &blow{disaster: d}
-				c.make(t).strike(t, counting)
-				if counting.calls == 0 {
-					t.Skip("there is no such call")
-				}
-				tried := map[string]int{}
-				for _, at := range spread(counting.calls, c.most) {
-					t.Run(fmt.Sprint(at), func(t *testing.T) {
-						b := &blow{disaster: d, at: at}
-						c.make(t).strike(t, b)
-						for _, x := range b.struck[:min(1, len(b.struck))] {
-							place, _, _ := strings.Cut(x, ":")
-							tried[place]++
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			calm := &blow{}
+			open(t).strike(t, calm)
+			for _, d := range disasters {
+				t.Run(d.name, func(t *testing.T) {
+					t.Parallel()
+					for _, place := range d.places {
+						for _, at := range d.spread(place, calm.calls) {
+							t.Run(fmt.Sprint(place, " ", at), func(t *testing.T) {
+								open(t).strike(t, &blow{disaster: d, place: place, at: at})
+							})
 						}
-					})
-				}
-				t.Logf("%d calls %v, tried %v", counting.calls, counting.seen, tried)
-			})
+					}
+				})
+			}
+		})
+	}
+}
+
+// spread says which of the calls at a place are tried: without
+// SOCBATCH_DISK=all some, evenly spread, and every flush of spool and archive.
+func (d disaster) spread(place string, calls []placedCall) (at []int) {
+	n := 0
+	for _, c := range calls {
+		if c.place == place && d.hits(c.Call) {
+			n++
 		}
 	}
-}
-
-// spread gives the numbers from 1 to n, or at most so many of them.
-func spread(n, most int) []int {
-	if os.Getenv("SOCBATCH_DISK") == "all" || n < most {
+	most := min(n, 2)
+	if os.Getenv("SOCBATCH_DISK") == "all" || d.everyFlush && (place == "spool" || place == "archive") {
 		most = n
 	}
-	var all []int
 	for i := range most {
-		all = append(all, 1+i*(n-1)/max(most-1, 1))
+		at = append(at, 1+(2*i+1)*n/(2*most))
 	}
-	return all
+	return at
 }
 
-// blow is a disaster at its at-th call; 0: never.
+// placedCall is a call on a file that belongs to the place.
+type placedCall struct {
+	diskfault.Call
+	place string
+}
+
+// blow is a disaster that begins at the at-th call it hits in a place; in no
+// place: never.
 type blow struct {
 	disaster
+	place  string
 	at     int
-	calls  int
-	seen   map[string]int // calls by place
+	calls  []placedCall
+	hit    int // calls in the place
+	begun  bool
 	struck []string
 }
 
-func (b *blow) before(st *stand, c diskfault.Call) diskfault.Verdict {
-	place := placeOf(st.dir, c.Path)
+func (b *blow) before(client string, c diskfault.Call) diskfault.Verdict {
+	place := placeOf(client, c.Path)
+	if place != "" {
+		b.calls = append(b.calls, placedCall{c, place})
+	}
 	if !slices.Contains(b.places, place) || !b.hits(c) {
 		return diskfault.Verdict{}
 	}
-	if b.seen == nil {
-		b.seen = map[string]int{}
+	strike := b.begun && b.lasting
+	if place == b.place {
+		b.hit++
+		strike = strike || b.hit == b.at
 	}
-	b.seen[place]++
-	b.calls++
-	if b.at == 0 || b.calls < b.at || b.calls > b.at && !b.lasting {
+	if !strike {
 		return diskfault.Verdict{}
 	}
-	rel, _ := filepath.Rel(st.dir, c.Path)
+	b.begun = true
+	rel, _ := filepath.Rel(client, c.Path)
 	b.struck = append(b.struck, place+": "+c.Name+" "+rel)
 	return b.what
 }
@@ -145,6 +158,8 @@ func placeOf(client, path string) string {
 	switch {
 	case parts[0] == "replies":
 		return "archive"
+	case rel == ".": // holds state and archive
+		return "state"
 	case parts[0] != "state":
 		return ""
 	case len(parts) > 1 && strings.HasPrefix(parts[1], "ledger.db"):
@@ -161,8 +176,10 @@ type diskTrial struct {
 	args    []string          // the command
 	submit  []string          // the submit that was or will be given
 	replies map[string]string // contents of those that were seen on the server
-	deleted []string          // violations seen by the server
-	mu      *sync.Mutex
+	early   []string          // requests that the server saw too early
+
+	mu  *sync.Mutex
+	cut *powerCut // of the command that is traced
 }
 
 // newSubmitTrial is about the first submit of all.
@@ -197,7 +214,9 @@ func newDiskTrial(t *testing.T, dir string, hook func(sandbox.Operation), open f
 	d.submit = []string{"submit", "--env", "R", "--settle-pause", "10ms", files["dmfa-part1.xml"]}
 	d.stand = open(t, dir, func(c *sandbox.Config) {
 		c.Hooks.Before = func(op sandbox.Operation) {
-			d.removing(op)
+			d.mu.Lock()
+			d.look(op)
+			d.mu.Unlock()
 			if hook != nil {
 				hook(op)
 			}
@@ -224,34 +243,47 @@ func answeredDir(t *testing.T) string {
 	return filepath.Dir(d.dir)
 }
 
-// removing is called when the client asks to delete a file on the server: a
-// reply must be in the archive by then.
-func (d *diskTrial) removing(op sandbox.Operation) {
+// look is called at every request: before a reply is deleted it must be in the
+// archive, and what is sent in the spool, where no power cut takes it away.
+func (d *diskTrial) look(op sandbox.Operation) {
 	name := filepath.Base(op.Path)
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	content, known := d.replies[name]
-	if op.Kind != "remove" || !known {
+	var at string
+	switch {
+	case op.Kind == "remove" && known:
+		found, err := d.stored(name, content)
+		if err != nil {
+			d.early = append(d.early, fmt.Sprintf("%s is deleted on the server before it is stored: %v", name, err))
+			return
+		}
+		at = found
+	case op.Kind == "open" && op.Writing:
+		at = filepath.Join(d.dir, "state", "spool")
+	default:
 		return
 	}
-	if err := d.stored(name, content); err != nil {
-		d.deleted = append(d.deleted, fmt.Sprintf("%s is deleted on the server before it is stored: %v", name, err))
+	if d.cut == nil {
+		return
+	}
+	for _, lost := range d.cut.takes(at) {
+		d.early = append(d.early, fmt.Sprintf("%s %s: a power cut would take %s", op.Kind, name, lost))
 	}
 }
 
-func (d *diskTrial) stored(name, content string) error {
+// stored finds a reply in the archive.
+func (d *diskTrial) stored(name, content string) (string, error) {
 	found, err := filepath.Glob(filepath.Join(d.dir, "replies", "R", "????-??-??", name+"*"))
 	if err != nil {
-		return err
+		return "", err
 	}
 	if len(found) != 1 {
-		return fmt.Errorf("the archive has it %d times", len(found))
+		return "", fmt.Errorf("the archive has it %d times", len(found))
 	}
 	b, err := os.ReadFile(found[0])
 	if err == nil && string(b) != content {
 		err = errors.New("the archive has other contents")
 	}
-	return err
+	return found[0], err
 }
 
 // lookAtReplies reads what the server has for the client.
@@ -281,7 +313,7 @@ func (e ending) String() string { return fmt.Sprintf("exit code %d\n%s%s", e.cod
 // strike runs the command into a fault, and everything again without.
 func (d *diskTrial) strike(t *testing.T, b *blow) {
 	t.Helper()
-	e := d.runTraced(t, diskfault.Tracer{Before: func(c diskfault.Call) diskfault.Verdict { return b.before(d.stand, c) }}, d.args...)
+	e := d.runTraced(t, func(c diskfault.Call) diskfault.Verdict { return b.before(d.dir, c) })
 	t.Logf("%s\n%s", strings.Join(b.struck[:min(3, len(b.struck))], "\n"), e)
 	if e.code != diskfault.Killed {
 		d.honest(t, b, e)
@@ -312,7 +344,7 @@ func (d *diskTrial) honest(t *testing.T, b *blow, e ending) {
 				t.Errorf("it says %s, and the server has no such set", strings.TrimSpace(line))
 			}
 		case "stored":
-			if err := d.stored(name, d.replies[name]); err != nil {
+			if _, err := d.stored(name, d.replies[name]); err != nil {
 				t.Errorf("it says %s: %v", strings.TrimSpace(line), err)
 			}
 		}
@@ -369,14 +401,14 @@ func (d *diskTrial) goesOn(t *testing.T) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, v := range d.deleted {
+	for _, v := range d.early {
 		t.Error(v)
 	}
 	if len(d.replies) != 4 { // receipt and notification, each with its signature
 		t.Errorf("%d replies were seen", len(d.replies))
 	}
 	for name, content := range d.replies {
-		if err := d.stored(name, content); err != nil {
+		if _, err := d.stored(name, content); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -454,34 +486,44 @@ func (d *diskTrial) finish(t *testing.T, cmd *exec.Cmd) ending {
 	return ending{cmd.ProcessState.ExitCode(), out.String(), errs.String()}
 }
 
-func (d *diskTrial) runTraced(t *testing.T, tracer diskfault.Tracer, args ...string) ending {
+// runTraced runs the command of the trial, and watches what it flushes.
+func (d *diskTrial) runTraced(t *testing.T, before func(diskfault.Call) diskfault.Verdict) ending {
 	t.Helper()
-	cmd := d.command(t, args)
+	cmd := d.command(t, d.args)
 	dir := t.TempDir()
-	read := func(name string) string {
-		b, err := os.ReadFile(filepath.Join(dir, name))
+	create := func(name string) *os.File {
+		f, err := os.Create(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return string(b)
+		return f
 	}
-	out, err := os.Create(filepath.Join(dir, "out"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	out, errs := create("out"), create("err")
 	defer out.Close()
-	errs, err := os.Create(filepath.Join(dir, "err"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	defer errs.Close()
 	cmd.Stdout, cmd.Stderr = out, errs
-	code, err := tracer.Run(cmd)
+	cut := newPowerCut(d.dir)
+	d.watch(cut)
+	defer d.watch(nil)
+	code, err := diskfault.Tracer{Before: before, After: cut.after}.Run(cmd)
 	if errors.Is(err, diskfault.ErrNotAllowed) {
 		t.Skip(err)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return ending{code, read("out"), read("err")}
+	read := func(f *os.File) string {
+		b, err := os.ReadFile(f.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	return ending{code, read(out), read(errs)}
+}
+
+func (d *diskTrial) watch(cut *powerCut) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.cut = cut
 }

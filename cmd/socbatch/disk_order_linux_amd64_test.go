@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,60 +15,85 @@ import (
 	"github.com/socbatch/socbatch/naming"
 )
 
-// unflushed knows which files and directories hold what a power cut would take.
-type unflushed struct {
-	client string
-	mu     sync.Mutex
-	dirty  map[string]bool
+// powerCut knows what a power cut would take from a client that is traced.
+type powerCut struct {
+	client, wal string
+
+	mu        sync.Mutex
+	contents  map[string]bool // files whose content is not flushed
+	names     map[string]bool // files and directories whose name is not
+	unentered map[string]bool // files that got their name after the last flush of the ledger
+	flushes   int             // of the ledger
 }
 
-func (u *unflushed) after(c diskfault.Call, errno syscall.Errno) {
-	if errno != 0 || !strings.HasPrefix(c.Path, u.client) {
+func newPowerCut(client string) *powerCut {
+	return &powerCut{
+		client: client, wal: filepath.Join(client, "state", "ledger.db-wal"),
+		contents: map[string]bool{}, names: map[string]bool{}, unentered: map[string]bool{},
+	}
+}
+
+func (p *powerCut) after(c diskfault.Call, errno syscall.Errno) {
+	if errno != 0 || placeOf(p.client, c.Path) == "" {
 		return
 	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	switch c.Name {
 	case "write", "truncate":
-		u.dirty[c.Path] = true
-	case "sync":
-		delete(u.dirty, c.Path)
+		p.contents[c.Path] = true
 	case "create", "mkdir":
-		u.dirty[filepath.Dir(c.Path)] = true
+		p.names[c.Path] = true
 	case "rename":
-		u.dirty[c.To] = u.dirty[c.Path]
-		delete(u.dirty, c.Path)
-		u.dirty[filepath.Dir(c.To)] = true
+		p.contents[c.To] = p.contents[c.Path]
+		p.names[c.To], p.unentered[c.To] = true, true
+		p.forget(c.Path)
 	case "remove":
-		delete(u.dirty, c.Path)
+		p.forget(c.Path)
+	case "sync":
+		delete(p.contents, c.Path)
+		maps.DeleteFunc(p.names, func(name string, _ bool) bool { return filepath.Dir(name) == c.Path })
+		if c.Path == p.wal {
+			p.flushes++
+			clear(p.unentered)
+		}
 	}
 }
 
-// below gives what is not flushed of a file, its directories, and of what lies
-// below it, relative to the client's directory.
-func (u *unflushed) below(t *testing.T, path string) (found []string) {
-	t.Helper()
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	for p, dirty := range u.dirty {
-		if filepath.Base(p) == ".incoming" {
-			continue // what has no name yet may be lost
-		}
-		if dirty && (p == path || strings.HasPrefix(p, path+"/") || strings.HasPrefix(path, p+"/")) {
-			rel, err := filepath.Rel(u.client, p)
-			if err != nil {
-				t.Error(err)
+func (p *powerCut) forget(path string) {
+	delete(p.contents, path)
+	delete(p.names, path)
+	delete(p.unentered, path)
+}
+
+// takes says what would be taken of a file or directory, of what lies below it,
+// and of the directories above it.
+func (p *powerCut) takes(path string) (lost []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for what, of := range map[string]map[string]bool{
+		"the content of ": p.contents, "the name of ": p.names, "the entry in the ledger of ": p.unentered,
+	} {
+		for x, is := range of {
+			if is && (x == path || strings.HasPrefix(x, path+"/") || strings.HasPrefix(path, x+"/")) {
+				lost = append(lost, what+strings.TrimPrefix(x, p.client+"/"))
 			}
-			found = append(found, rel)
 		}
 	}
-	slices.Sort(found)
-	return found
+	slices.Sort(lost)
+	return lost
 }
 
-// A reply is deleted on the server, and a GO is sent, only when a power cut
+func (p *powerCut) ledgerFlushes() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.flushes
+}
+
+// A reply is deleted on the server, and a file is sent, only when a power cut
 // could not take away what is stored here: every file, its directory, and the
-// ledger were flushed before the request leaves.
+// ledger were flushed before the request leaves. Files are looked at in every
+// trial; here also the ledger, which must not lag behind the requests either.
 func TestStoredBeforeDelete(t *testing.T) {
 	t.Parallel()
 	t.Run("fetch", func(t *testing.T) {
@@ -83,49 +109,48 @@ func TestStoredBeforeDelete(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		checkOrder(t, func(hook func(sandbox.Operation)) *diskTrial { return newFetchTrial(t, from, hook) }, 3,
-			func(op sandbox.Operation) bool { return op.Kind == "remove" }, []string{"replies", "state/ledger.db-wal"})
+		checkOrder(t, func(hook func(sandbox.Operation)) *diskTrial { return newFetchTrial(t, from, hook) },
+			func(op sandbox.Operation) bool { return op.Kind == "remove" })
 	})
 	t.Run("submit", func(t *testing.T) {
 		t.Parallel()
-		checkOrder(t, func(hook func(sandbox.Operation)) *diskTrial { return newSubmitTrial(t, hook) }, 3,
-			func(op sandbox.Operation) bool { return op.Kind == "open" && op.Writing }, []string{"state/spool", "state/ledger.db-wal"})
+		checkOrder(t, func(hook func(sandbox.Operation)) *diskTrial { return newSubmitTrial(t, hook) },
+			func(op sandbox.Operation) bool { return op.Kind == "open" && op.Writing })
 	})
 }
 
-// checkOrder runs a command and looks, at every request that cannot be taken
-// back, whether the given places are flushed.
-func checkOrder(t *testing.T, open func(func(sandbox.Operation)) *diskTrial, requests int, final func(sandbox.Operation) bool, places []string) {
+// checkOrder runs a command and looks at the three requests that cannot be
+// taken back: two files, and the GO.
+func checkOrder(t *testing.T, open func(func(sandbox.Operation)) *diskTrial, final func(sandbox.Operation) bool) {
 	t.Helper()
-	u := &unflushed{dirty: map[string]bool{}}
 	var d *diskTrial
 	var mu sync.Mutex
-	seen, touched := 0, false
+	seen, flushes := 0, 0
 	d = open(func(op sandbox.Operation) {
 		mu.Lock()
 		defer mu.Unlock()
-		if u.client == "" || !final(op) {
+		if !final(op) {
 			return
 		}
 		seen++
-		for _, place := range places {
-			if left := u.below(t, filepath.Join(u.client, place)); len(left) > 0 {
-				t.Errorf("%s %s before %v was flushed", op.Kind, filepath.Base(op.Path), left)
-			}
+		name := filepath.Base(op.Path)
+		for _, lost := range d.cut.takes(d.cut.wal) {
+			t.Errorf("%s %s: a power cut would take %s", op.Kind, name, lost)
 		}
+		n := d.cut.ledgerFlushes()
+		if strings.HasPrefix(name, "GO.") && n == flushes {
+			t.Errorf("%s %s before the ledger knows of the requests before it", op.Kind, name)
+		}
+		flushes = n
 	})
+	e := d.runTraced(t, func(diskfault.Call) diskfault.Verdict { return diskfault.Verdict{} })
 	mu.Lock()
-	u.client = d.dir
-	mu.Unlock()
-	e := d.runTraced(t, diskfault.Tracer{
-		Before: func(c diskfault.Call) diskfault.Verdict {
-			touched = touched || c.Name == "write" && placeOf(d.dir, c.Path) == "ledger"
-			return diskfault.Verdict{}
-		},
-		After: u.after,
-	}, d.args...)
-	if e.code != exitDone || seen != requests || !touched {
-		t.Errorf("%d requests were looked at, want %d; the ledger is written: %v\n%s", seen, requests, touched, e)
+	defer mu.Unlock()
+	if e.code != exitDone || seen != 3 || flushes == 0 {
+		t.Errorf("%d requests were looked at, want 3; the ledger was flushed %d times\n%s", seen, flushes, e)
+	}
+	for _, x := range d.early {
+		t.Error(x)
 	}
 }
 
