@@ -67,6 +67,10 @@ func explain(err error) explanation {
 		x.hint("wait until it is ready, or let this command wait with --lock-wait 5m")
 	case errors.As(err, &unknown):
 		x.Message = text("%s: the GO was asked for and the server did not confirm it (%s); whether it is processed is not known, and it was not sent again", unknown.Set, rootCause(unknown.Err))
+		if unknown.Taken {
+			x.Message = text("%s: the server took it, and that could not be recorded here (%s); it was not sent again", unknown.Set, rootCause(unknown.Err))
+		}
+		x.ledgerHint(ledger.TroubleOf(unknown.Err))
 		x.hint("find out with: socbatch resume --env %s", unknown.Set.Environment)
 	case errors.As(err, &still):
 		x.Message = text("%s: what became of it could not be found out (%s); nothing was sent", still.set, rootCause(still.err))
@@ -136,7 +140,13 @@ func explain(err error) explanation {
 		x.Message = text("interrupted")
 		x.hint("run the same command again: it goes on where it stopped")
 	case ledger.TroubleOf(err) != ledger.NoTrouble:
-		ledgerHints(&x, err)
+		x.Class = "ledger"
+		x.ledgerHint(ledger.TroubleOf(err))
+		if ledger.TroubleOf(err) == ledger.Busy {
+			x.Class = "locked"
+		} else {
+			x.safe()
+		}
 	case errors.Is(err, syscall.ENOSPC):
 		x.Class = "disk"
 		x.hint("make room on the disk, then run the same command again: it goes on where it stopped")
@@ -186,11 +196,10 @@ func (x *explanation) safe() {
 	x.hint("nothing is sent, or deleted on the server, before it is safe on this disk")
 }
 
-func ledgerHints(x *explanation, err error) {
-	x.Class = "ledger"
-	switch ledger.TroubleOf(err) {
+func (x *explanation) ledgerHint(t ledger.Trouble) {
+	switch t {
+	case ledger.NoTrouble:
 	case ledger.Busy:
-		x.Class = "locked"
 		x.hint("another socbatch is writing to the ledger: try again when it is ready")
 	case ledger.Damaged:
 		x.hint("put back the last copy of the ledger, or move the file away and begin a new one: a new one does not know what was sent before")
@@ -200,9 +209,6 @@ func ledgerHints(x *explanation, err error) {
 		x.hint("make room on the disk, then run the same command again: it goes on where it stopped")
 	default:
 		x.hint("check that the directory of the ledger is on a local disk that works and has room, and that you may read and write it")
-	}
-	if x.Class == "ledger" {
-		x.safe()
 	}
 }
 

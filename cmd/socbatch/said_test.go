@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -106,6 +107,7 @@ func TestErrorsAreSaid(t *testing.T) {
 			usagef("--output goes with one file"),
 			&lock.HeldError{Path: "send.lock", Holder: lock.Holder{PID: 1, Host: "here", Command: "socbatch submit", Since: time.Date(2026, 11, 25, 12, 0, 0, 0, time.Local)}},
 			&inbox.UnknownError{Set: set, Err: lost},
+			&inbox.UnknownError{Set: set, Err: syscall.EIO, Taken: true},
 			unsettledError{set, denied},
 			&inbox.AlreadyError{Existing: sets()[10], Same: true},
 			&inbox.NameUsedError{Name: set.String()},
