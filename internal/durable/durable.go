@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 )
 
 // Disk writes files. The zero value is the real disk; it is safe for use by
@@ -20,8 +21,9 @@ type Disk struct {
 	// write, sync, rename, syncdir and remove.
 	Fault func(step, path string) error
 
-	mu   sync.Mutex
-	dirs map[string]*dirSync
+	mu      sync.Mutex
+	dirs    map[string]*dirSync
+	entries map[string]bool // directories whose entry is known to be on the disk
 }
 
 func (d *Disk) step(name, path string) error {
@@ -32,14 +34,25 @@ func (d *Disk) step(name, path string) error {
 }
 
 // MkdirAll makes a directory and its parents, readable by the owner only, and
-// flushes the parents that changed.
+// flushes the parents that changed. A directory that is there already may have
+// been made by another process a moment ago, which did not flush yet: the first
+// call flushes for that one too.
 func (d *Disk) MkdirAll(dir string) error {
-	if info, err := os.Stat(dir); err == nil {
-		if !info.IsDir() {
-			return fmt.Errorf("make directory %s: a file of that name is in the way", dir)
-		}
-		return nil
+	info, err := os.Stat(dir)
+	switch {
+	case err != nil:
+		err = d.mkdir(dir)
+	case !info.IsDir():
+		err = fmt.Errorf("make directory %s: a file of that name is in the way", dir)
+	case info.Mode().Perm() == ownerOnly && !d.flushed(dir): // others are not made here
+		err = d.flushUpTo(dir)
 	}
+	return err
+}
+
+const ownerOnly = 0o700
+
+func (d *Disk) mkdir(dir string) error {
 	if err := d.step("mkdir", dir); err != nil {
 		return err
 	}
@@ -49,7 +62,7 @@ func (d *Disk) MkdirAll(dir string) error {
 			return err
 		}
 	}
-	err := os.Mkdir(dir, 0o700)
+	err := os.Mkdir(dir, ownerOnly)
 	if err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
@@ -59,7 +72,42 @@ func (d *Disk) MkdirAll(dir string) error {
 		}
 		return serr
 	}
+	d.setFlushed(dir)
 	return nil
+}
+
+// flushUpTo flushes the entry of a directory, and of those above it that may
+// be as new.
+func (d *Disk) flushUpTo(dir string) error {
+	parent := filepath.Dir(dir)
+	if parent == dir {
+		return nil
+	}
+	if err := d.MkdirAll(parent); err != nil {
+		return err
+	}
+	// Where we may not even look, nobody of ours made a directory.
+	if err := d.SyncDir(parent); err != nil && !errors.Is(err, os.ErrPermission) && !errors.Is(err, syscall.EINVAL) {
+		return err
+	}
+	d.setFlushed(dir)
+	return nil
+}
+
+// flushed reports whether this Disk flushed the entry of a directory.
+func (d *Disk) flushed(dir string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.entries[dir]
+}
+
+func (d *Disk) setFlushed(dir string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.entries == nil {
+		d.entries = map[string]bool{}
+	}
+	d.entries[dir] = true
 }
 
 // Temp is a file that is being written and has no final name yet.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -156,6 +157,73 @@ func TestMkdirAll(t *testing.T) {
 	}
 	if err := d.MkdirAll(file); err == nil {
 		t.Error("a file was taken for a directory")
+	}
+}
+
+// Another process made the directories and was killed, or has not come to
+// flushing them: whoever finds them there flushes for it, once.
+func TestMkdirAllFlushesForOthers(t *testing.T) {
+	root := t.TempDir()
+	if err := os.Chmod(root, 0o755); err != nil { // not made by this package
+		t.Fatal(err)
+	}
+	dir := filepath.Join(root, "a", "b")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var synced []string
+	d := &Disk{Fault: func(step, path string) error {
+		if step == "syncdir" {
+			synced = append(synced, path)
+		}
+		return nil
+	}}
+	for range 2 {
+		if err := errors.Join(d.MkdirAll(dir), d.MkdirAll(filepath.Dir(dir))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := fmt.Sprint([]string{root, filepath.Join(root, "a")}); fmt.Sprint(synced) != want {
+		t.Errorf("flushed %v, want %v", synced, want)
+	}
+	if err := failing("syncdir").MkdirAll(dir); !errors.Is(err, errFull) {
+		t.Errorf("got %v", err)
+	}
+	for _, unable := range []error{os.ErrPermission, syscall.EINVAL} { // above what is ours
+		d := &Disk{Fault: func(step, path string) error { return unable }}
+		if err := d.MkdirAll(dir); err != nil {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// Two processes make the same directories at once: each of them may rely on
+// them when its call returns.
+func TestMkdirAllAtOnce(t *testing.T) {
+	for range 20 {
+		root := t.TempDir()
+		var wg sync.WaitGroup
+		for range 2 {
+			var mu sync.Mutex
+			flushed := map[string]bool{}
+			d := &Disk{Fault: func(step, path string) error {
+				mu.Lock()
+				defer mu.Unlock()
+				flushed[path] = flushed[path] || step == "syncdir"
+				return nil
+			}}
+			wg.Go(func() {
+				if err := d.MkdirAll(filepath.Join(root, "a", "b", "c")); err != nil {
+					t.Error(err)
+				}
+				for _, p := range []string{"", "a", "a/b"} {
+					if !flushed[filepath.Join(root, p)] {
+						t.Errorf("%q was not flushed", p)
+					}
+				}
+			})
+		}
+		wg.Wait()
 	}
 }
 
