@@ -1,7 +1,11 @@
 package inbox_test
 
 import (
+	"fmt"
+	"os"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	. "github.com/socbatch/socbatch/inbox"
@@ -70,4 +74,70 @@ func TestTransitions(t *testing.T) {
 			}
 		}
 	}
+}
+
+// docs/delivery.md describes every state, and exactly the transitions that the
+// program allows.
+func TestTransitionsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../docs/delivery.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"from: to"}
+	for _, from := range States() {
+		var to []string
+		for _, s := range States() {
+			if from.CanBecome(s) {
+				to = append(to, string(s))
+			}
+		}
+		slices.Sort(to)
+		want = append(want, fmt.Sprint(from, ": ", strings.Join(to, " ")))
+	}
+	var got []string
+	for _, row := range tableUnder(t, string(text), "### Transitions") {
+		to := regexp.MustCompile(`[a-z-]+`).FindAllString(row[1], -1)
+		slices.Sort(to)
+		got = append(got, fmt.Sprint(strings.Trim(row[0], "`"), ": ", strings.Join(to, " ")))
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("the document has\n%s\nand the program\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	described := map[string]bool{}
+	for _, row := range tableUnder(t, string(text), "### States") {
+		described[strings.Trim(row[0], "`")] = true
+		if len(row) != 4 || slices.Contains(row, "") {
+			t.Errorf("say what is true on the disk, in the ledger and on the server: %q", row)
+		}
+	}
+	for _, s := range States() {
+		if !described[string(s)] {
+			t.Errorf("%s is not described", s)
+		}
+	}
+}
+
+// tableUnder gives the rows of the first table below a heading.
+func tableUnder(t *testing.T, text, heading string) (rows [][]string) {
+	t.Helper()
+	_, below, found := strings.Cut(text, "\n"+heading+"\n")
+	for _, line := range strings.Split(below, "\n") {
+		switch {
+		case strings.HasPrefix(line, "|--"):
+		case strings.HasPrefix(line, "|"):
+			var row []string
+			for _, cell := range strings.Split(strings.Trim(line, "|"), "|") {
+				row = append(row, strings.TrimSpace(cell))
+			}
+			rows = append(rows, row)
+		case len(rows) > 0:
+			return rows
+		}
+	}
+	if !found || len(rows) == 0 {
+		t.Fatalf("no table under %q", heading)
+	}
+	return rows
 }
