@@ -244,7 +244,9 @@ func (d *dialer) handshakeError(ctx context.Context, conn *liveConn, seen *obser
 		return &transport.Error{Op: "log in", Path: d.Address(), Class: transport.Authentication,
 			Kind: transport.ErrAuthentication, Err: fmt.Errorf("user %q: %w", d.User, err)}
 	}
-	if cause := conn.why(); cause != nil {
+	// A connection that was closed on this side before it failed was given up by
+	// x/crypto, and err says why.
+	if cause := conn.why(); cause != nil && !errors.Is(cause, net.ErrClosed) {
 		if errors.Is(cause, io.EOF) {
 			cause = fmt.Errorf("closed by the server during the handshake: %w", cause)
 		}
