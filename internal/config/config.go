@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/socbatch/socbatch/internal/heartbeat"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/naming"
 )
@@ -36,6 +38,8 @@ type Config struct {
 	Declaration Declaration `toml:"declaration"`
 	Replies     Replies     `toml:"replies"`
 	Status      Status      `toml:"status"`
+	Hooks       Hooks       `toml:"hooks"`
+	Monitoring  Monitoring  `toml:"monitoring"`
 }
 
 // Endpoint is the server and how to log in.
@@ -107,6 +111,27 @@ type Status struct {
 	Contact string `toml:"contact"`
 }
 
+// Hooks are programs that are told of what happened. Each is a program and its
+// arguments; empty: nobody is told.
+type Hooks struct {
+	// OnReply is told of each reply that was stored and read.
+	OnReply []string `toml:"on_reply"`
+	// OnRefused is told of each set that became refused.
+	OnRefused []string `toml:"on_refused"`
+	// OnError is told of each run that failed.
+	OnError []string `toml:"on_error"`
+	// Timeout ends a program that takes longer.
+	Timeout Duration `toml:"timeout"`
+}
+
+// Monitoring says whom to tell that all goes well.
+type Monitoring struct {
+	// HeartbeatURL is asked for after a run that succeeded.
+	HeartbeatURL string `toml:"heartbeat_url"`
+	// MetricsFile is written at the end of a run.
+	MetricsFile string `toml:"metrics_file"`
+}
+
 // Duration is a time such as "60s" or "2m".
 type Duration time.Duration
 
@@ -138,6 +163,7 @@ func Defaults(getenv func(string) string) Config {
 			ReceiptAfter: Duration(24 * time.Hour), NotificationAfter: Duration(72 * time.Hour),
 			Contact: "Eranova, 02 511 51 51",
 		},
+		Hooks: Hooks{Timeout: Duration(30 * time.Second)},
 	}
 }
 
@@ -280,10 +306,16 @@ func lineOf(text string, key toml.Key) int {
 func (c *Config) paths() []*string {
 	p := []*string{
 		&c.StateDir, &c.Endpoint.Key, &c.Endpoint.KeyPassphraseFile, &c.Identity.P12, &c.Identity.PasswordFile,
-		&c.Replies.Archive, &c.Replies.TrustedRoots,
+		&c.Replies.Archive, &c.Replies.TrustedRoots, &c.Monitoring.MetricsFile,
 	}
 	for i := range c.Endpoint.KnownHosts {
 		p = append(p, &c.Endpoint.KnownHosts[i])
+	}
+	for _, h := range [][]string{c.Hooks.OnReply, c.Hooks.OnRefused, c.Hooks.OnError} {
+		// A bare name is looked for where programs are.
+		if len(h) > 0 && strings.ContainsAny(h[0], `/`+string(filepath.Separator)) {
+			p = append(p, &h[0])
+		}
 	}
 	return p
 }
@@ -312,28 +344,31 @@ type Variable struct {
 	Name  string
 	Sets  string // the setting in the file, or what it is
 	apply func(*Config, string) error
+	// Secret: it holds a password itself.
+	Secret bool
 }
 
 // Variables lists the environment variables.
 func Variables() []Variable {
 	text := func(name, sets string, field func(*Config) *string) Variable {
-		return Variable{name, sets, func(c *Config, v string) error { *field(c) = v; return nil }}
+		return Variable{Name: name, Sets: sets, apply: func(c *Config, v string) error { *field(c) = v; return nil }}
 	}
+	secret := func(v Variable) Variable { v.Secret = true; return v }
 	return []Variable{
 		text("SOCBATCH_SENDER", "sender", func(c *Config) *string { return &c.Sender }),
 		text("SOCBATCH_ENVIRONMENT", "environment", func(c *Config) *string { return &c.Environment }),
 		text("SOCBATCH_LANGUAGE", "language", func(c *Config) *string { return &c.Language }),
 		text("SOCBATCH_STATE_DIR", "state_dir", func(c *Config) *string { return &c.StateDir }),
 		text("SOCBATCH_HOST", "endpoint.host", func(c *Config) *string { return &c.Endpoint.Host }),
-		{"SOCBATCH_PORT", "endpoint.port", func(c *Config, v string) (err error) {
+		{Name: "SOCBATCH_PORT", Sets: "endpoint.port", apply: func(c *Config, v string) (err error) {
 			c.Endpoint.Port, err = strconv.Atoi(v)
 			return err
 		}},
 		text("SOCBATCH_USER", "endpoint.user", func(c *Config) *string { return &c.Endpoint.User }),
 		text("SOCBATCH_KEY", "endpoint.key", func(c *Config) *string { return &c.Endpoint.Key }),
 		text("SOCBATCH_KEY_PASSPHRASE_FILE", "endpoint.key_passphrase_file", func(c *Config) *string { return &c.Endpoint.KeyPassphraseFile }),
-		text("SOCBATCH_KEY_PASSPHRASE", "the passphrase of the SSH key itself", func(c *Config) *string { return &c.Endpoint.KeyPassphrase }),
-		{"SOCBATCH_HOST_KEYS", "endpoint.host_keys, separated by commas", func(c *Config, v string) error {
+		secret(text("SOCBATCH_KEY_PASSPHRASE", "the passphrase of the SSH key itself", func(c *Config) *string { return &c.Endpoint.KeyPassphrase })),
+		{Name: "SOCBATCH_HOST_KEYS", Sets: "endpoint.host_keys, separated by commas", apply: func(c *Config, v string) error {
 			c.Endpoint.HostKeys = nil
 			for _, k := range strings.Split(v, ",") {
 				if k = strings.TrimSpace(k); k != "" {
@@ -344,9 +379,18 @@ func Variables() []Variable {
 		}},
 		text("SOCBATCH_P12", "identity.p12", func(c *Config) *string { return &c.Identity.P12 }),
 		text("SOCBATCH_P12_PASSWORD_FILE", "identity.password_file", func(c *Config) *string { return &c.Identity.PasswordFile }),
-		text("SOCBATCH_P12_PASSWORD", "the password of the .p12 itself", func(c *Config) *string { return &c.Identity.Password }),
+		secret(text("SOCBATCH_P12_PASSWORD", "the password of the .p12 itself", func(c *Config) *string { return &c.Identity.Password })),
 		text("SOCBATCH_ARCHIVE", "replies.archive", func(c *Config) *string { return &c.Replies.Archive }),
 	}
+}
+
+// WithoutSecrets leaves out of an environment (NAME=VALUE) the variables that
+// hold a password.
+func WithoutSecrets(environ []string) []string {
+	return slices.DeleteFunc(slices.Clone(environ), func(pair string) bool {
+		name, _, _ := strings.Cut(pair, "=")
+		return slices.ContainsFunc(Variables(), func(v Variable) bool { return v.Secret && strings.EqualFold(v.Name, name) })
+	})
 }
 
 func (c *Config) environment(getenv func(string) string) error {
@@ -399,6 +443,19 @@ func (c *Config) Check() error {
 	}
 	if c.Replies.RequireSignature && c.Replies.TrustedRoots == "" {
 		return bad("replies.require_signature", "nothing says whose signatures to trust: set replies.trusted_roots")
+	}
+	for key, h := range map[string][]string{"hooks.on_reply": c.Hooks.OnReply, "hooks.on_refused": c.Hooks.OnRefused, "hooks.on_error": c.Hooks.OnError} {
+		if len(h) > 0 && h[0] == "" {
+			return bad(key, "the first text must be a program")
+		}
+	}
+	if c.Hooks.Timeout <= 0 {
+		return bad("hooks.timeout", "must be more than nothing, such as \"30s\"")
+	}
+	if u := c.Monitoring.HeartbeatURL; u != "" {
+		if err := heartbeat.Check(u); err != nil {
+			return bad("monitoring.heartbeat_url", "%v", err)
+		}
 	}
 	return nil
 }

@@ -115,6 +115,10 @@ func TestLoadRefuses(t *testing.T) {
 		{"port", "[endpoint]\nport = 70000\n", 0, "endpoint.port"},
 		{"parallel", "[endpoint]\nparallel = 0\n", 0, "endpoint.parallel"},
 		{"wrong type", "sender = 101380\n", 0, ""},
+		{"hook without a program", "[hooks]\non_error = [\"\"]\n", 0, "hooks.on_error"},
+		{"hook as one text", "[hooks]\non_error = \"mail ann\"\n", 0, ""},
+		{"hook without time", "[hooks]\ntimeout = \"0s\"\n", 0, "hooks.timeout"},
+		{"heartbeat", "[monitoring]\nheartbeat_url = \"https://ann:geheim@example.org/\"\n", 0, "monitoring.heartbeat_url"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			file := testkit.WriteFile(t, t.TempDir(), "s.toml", []byte(c.text))
@@ -148,6 +152,35 @@ func TestVariables(t *testing.T) {
 			t.Errorf("%+v", v)
 		}
 		seen[v.Name] = true
+	}
+}
+
+func TestHooks(t *testing.T) {
+	file := testkit.WriteFile(t, t.TempDir(), "s.toml", []byte(`[hooks]
+on_reply = ["bin/told", "bin/x"]
+on_refused = ["~/told"]
+on_error = ["told", "./x"]
+[monitoring]
+metrics_file = "m.prom"
+heartbeat_url = "https://example.org/x"
+`))
+	dir := filepath.Dir(file)
+	getenv := env(t)
+	c, _, err := config.Load(file, getenv)
+	h := c.Hooks
+	if err != nil || !slices.Equal(h.OnReply, []string{filepath.Join(dir, "bin", "told"), "bin/x"}) ||
+		!slices.Equal(h.OnRefused, []string{filepath.Join(getenv("HOME"), "told")}) || !slices.Equal(h.OnError, []string{"told", "./x"}) ||
+		h.Timeout != config.Duration(30*time.Second) || c.Monitoring.MetricsFile != filepath.Join(dir, "m.prom") || c.Monitoring.HeartbeatURL != "https://example.org/x" {
+		t.Errorf("%+v %+v, %v", h, c.Monitoring, err)
+	}
+}
+
+func TestWithoutSecrets(t *testing.T) {
+	got := config.WithoutSecrets([]string{
+		"PATH=/bin", "SOCBATCH_P12_PASSWORD=x", "socbatch_key_passphrase=x", "SOCBATCH_P12_PASSWORD_FILE=f", "SOCBATCH_CONFIG=c", "SOCBATCH_KEY_PASSPHRASE=",
+	})
+	if !slices.Equal(got, []string{"PATH=/bin", "SOCBATCH_P12_PASSWORD_FILE=f", "SOCBATCH_CONFIG=c"}) {
+		t.Errorf("%q", got)
 	}
 }
 
