@@ -141,6 +141,9 @@ func (t *Temp) Write(p []byte) (int, error) {
 	return t.file.Write(p)
 }
 
+// Chmod changes who may read the file.
+func (t *Temp) Chmod(mode os.FileMode) error { return t.file.Chmod(mode) }
+
 // Sync flushes the content to the disk.
 func (t *Temp) Sync() error {
 	if err := t.disk.step("sync", t.file.Name()); err != nil {

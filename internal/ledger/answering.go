@@ -216,6 +216,9 @@ func (l *Ledger) ReadReply(_ context.Context, r Reply) ([]inbox.Submission, erro
 			l.stamp(), r.Root, r.Forms, r.Signature, r.Problem, r.ID); err != nil {
 			return err
 		}
+		if err := l.due(tx, OnReply, r.ID, 0); err != nil {
+			return err
+		}
 		ids, err := column[int64](tx, `SELECT DISTINCT submission_id FROM answer WHERE reply_id = $1 AND submission_id IS NOT NULL`, r.ID)
 		if err != nil {
 			return err
@@ -294,6 +297,9 @@ func (l *Ledger) judge(tx *sql.Tx, id int64) error {
 		_, err = tx.Exec(`UPDATE submission SET note = $1 WHERE id = $2`, v.note, id)
 	} else {
 		err = move(tx, id, v.state, v.note, l.stamp())
+		if err == nil && v.state == inbox.Refused {
+			err = l.due(tx, OnRefused, 0, id)
+		}
 	}
 	if err != nil {
 		return err

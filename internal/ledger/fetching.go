@@ -152,6 +152,7 @@ func (l *Ledger) RepliesTo(ctx context.Context, submission int64) ([]Reply, erro
 
 // ReplyFilter chooses replies; empty fields choose all.
 type ReplyFilter struct {
+	ID          int64
 	Environment naming.Environment
 	Application string
 	Name        string
@@ -186,6 +187,9 @@ func (l *Ledger) Replies(ctx context.Context, f ReplyFilter) ([]ListedReply, err
 	add := func(condition string, v any) {
 		args = append(args, v)
 		where = append(where, fmt.Sprintf(condition, len(args)))
+	}
+	if f.ID != 0 {
+		add("id = $%d", f.ID)
 	}
 	if f.Environment != "" {
 		add("environment = $%d", f.Environment)

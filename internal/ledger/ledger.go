@@ -28,6 +28,7 @@ type Ledger struct {
 	writes *sql.DB
 	now    func() time.Time
 	onStep func(string)
+	hooks  map[string]bool // see Tell
 
 	mu     sync.Mutex
 	closed bool

@@ -181,6 +181,35 @@ CREATE INDEX form_moment ON form (date, hour, submission_id);
 DROP INDEX form_reference_number;
 DROP INDEX form_reference_submission;
 CREATE INDEX form_reference_number ON form_reference (number, submission_id);
+`, `
+-- What hooks are to be told, and were told. A row is due, then begun, then has
+-- the result of the program: it is begun at most once.
+CREATE TABLE hook_call (
+	id            INTEGER PRIMARY KEY,
+	hook          TEXT NOT NULL,                 -- on_reply, on_refused, on_error
+	reply_id      INTEGER REFERENCES reply (id), -- of on_reply
+	submission_id INTEGER REFERENCES submission (id), -- of on_refused
+	command       TEXT NOT NULL DEFAULT '',      -- of on_error
+	due_at        TEXT NOT NULL,
+	begun_at      TEXT NOT NULL DEFAULT '',
+	result        TEXT NOT NULL,
+	exit_code     INTEGER NOT NULL DEFAULT 0,
+	duration_ms   INTEGER NOT NULL DEFAULT 0,
+	problem       TEXT NOT NULL DEFAULT '',      -- why it could not be started
+	UNIQUE (hook, reply_id)
+);
+CREATE INDEX hook_call_due ON hook_call (hook) WHERE result IN ('due', 'not-started');
+CREATE INDEX hook_call_submission ON hook_call (submission_id);
+
+-- How the last runs of a command ended.
+CREATE TABLE run (
+	command      TEXT NOT NULL,
+	environment  TEXT NOT NULL,
+	ended_at     TEXT NOT NULL,
+	exit_code    INTEGER NOT NULL,
+	succeeded_at TEXT NOT NULL, -- the last one with exit code 0; empty: none
+	PRIMARY KEY (command, environment)
+) WITHOUT ROWID;
 `}
 
 // migrate brings the schema to the newest version, or refuses a ledger that a
