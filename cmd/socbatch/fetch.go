@@ -60,6 +60,7 @@ shows the outcome.`,
 	f.DurationVar(&o.lockWait, "lock-wait", 0, "wait at most `TIME` for another socbatch to be ready")
 	f.DurationVar(&o.pause, "settle-pause", 10*time.Second, "`TIME` between two looks at a set whose outcome is unknown")
 	a.connectionFlags(cmd)
+	a.metricsFlag(cmd)
 	return cmd
 }
 
@@ -75,10 +76,12 @@ func runFetch(ctx context.Context, a *app, o fetchOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	a.watch("fetch", c)
 	envs, err := fetchEnvironments(o.environments, c)
 	if err != nil {
 		return err
 	}
+	a.watched.environments = envs
 	endpoint, err := a.endpoint(c)
 	if err != nil {
 		return err
@@ -200,6 +203,7 @@ func fetchOnce(ctx context.Context, a *app, c config.Config, l *ledger.Ledger, s
 	errs = append(errs, err)
 	printFetched(a, c, out)
 	tellRead(a, out.read)
+	a.callHooks(ctx, c, l)
 	return out, errors.Join(errs...)
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/answers"
+	"github.com/socbatch/socbatch/internal/hook"
 	"github.com/socbatch/socbatch/internal/ledger"
 )
 
@@ -152,4 +153,28 @@ type jsonStory struct {
 	*jsonSubmission
 	Events  []jsonEvent  `json:"events"`
 	Answers []jsonAnswer `json:"answers"`
+	Hooks   []jsonHook   `json:"hooks"`
+}
+
+// jsonHook is what a hook was told of a set or of a reply to it.
+type jsonHook struct {
+	Hook       string     `json:"hook"`
+	Reply      string     `json:"reply,omitempty"`
+	Result     string     `json:"result"`
+	At         *time.Time `json:"at,omitempty"` // when it was begun
+	ExitCode   *int       `json:"exit_code,omitempty"`
+	DurationMS int64      `json:"duration_ms,omitempty"`
+	Problem    string     `json:"problem,omitempty"`
+}
+
+func hooksJSON(calls []ledger.HookCall) []jsonHook {
+	out := []jsonHook{}
+	for _, c := range calls {
+		h := jsonHook{Hook: c.Hook, Reply: c.Reply, Result: c.Result, At: timeOrNil(c.BegunAt), DurationMS: c.Duration.Milliseconds(), Problem: c.Problem}
+		if c.Result == string(hook.Done) || c.Result == string(hook.Failed) {
+			h.ExitCode = &c.ExitCode
+		}
+		out = append(out, h)
+	}
+	return out
 }

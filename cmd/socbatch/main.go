@@ -48,11 +48,13 @@ func run(ctx context.Context, args []string, s streams, getenv func(string) stri
 	root.SetErr(s.err)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
+		a.afterRun(ctx, nil)
 		return exitDone
 	}
 	if strings.HasPrefix(err.Error(), "unknown command") { // cobra has no type for it
 		err = usageError{err}
 	}
 	a.ui.fail(err)
+	a.afterRun(ctx, err)
 	return exitCode(err)
 }

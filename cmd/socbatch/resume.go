@@ -44,6 +44,7 @@ twice with a pause between, is sent.`,
 	f.DurationVar(&o.lockWait, "lock-wait", 0, "wait at most `TIME` for another socbatch to be ready")
 	f.DurationVar(&o.pause, "settle-pause", 10*time.Second, "`TIME` between two looks at a set whose outcome is unknown")
 	a.connectionFlags(cmd)
+	a.metricsFlag(cmd)
 	return cmd
 }
 
@@ -99,10 +100,12 @@ func runResume(ctx context.Context, a *app, o resumeOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	a.watch("resume", c)
 	env, err := environmentOf(o.environment, c, nil)
 	if err != nil {
 		return err
 	}
+	a.watched.environments = []naming.Environment{env}
 	w, err := a.open(ctx, c, c.Sender, env, "socbatch resume", true, o.lockWait, o.pause)
 	if err != nil {
 		return err

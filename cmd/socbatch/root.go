@@ -2,7 +2,9 @@ package main
 
 import (
 	"log/slog"
+	"maps"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,6 +29,9 @@ type app struct {
 	loaded     *loaded
 	disk       durable.Disk
 	ledgerStep func(string) // see ledger.OnStep; nil but in tests
+
+	watched    *watchedRun     // nil: nobody is told of the end of this run
+	tiredHooks map[string]bool // that are not called any more in this run
 }
 
 // settings are the flags that stand above the environment and the file.
@@ -37,6 +42,7 @@ type settings struct {
 	port                      int
 	hostKeys, knownHosts      []string
 	p12                       string
+	metrics                   string
 	allowSSHRSA               bool
 	timeout                   time.Duration
 	parallel                  int
@@ -129,6 +135,11 @@ func (a *app) connectionFlags(cmd *cobra.Command) {
 	f.IntVar(&a.flags.parallel, "parallel", 0, "files in flight, 1 to 512 (default 64)")
 }
 
+// metricsFlag is for the commands after which the metrics are written.
+func (a *app) metricsFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&a.flags.metrics, "metrics", "", "`FILE` to write metrics for Prometheus into at the end")
+}
+
 // config reads the configuration: flags over environment over file.
 func (a *app) config() (config.Config, error) {
 	c, path, err := a.load(a.configPath)
@@ -159,6 +170,7 @@ func (a *app) config() (config.Config, error) {
 	text(&c.Endpoint.User, f.user, false)
 	text(&c.Endpoint.Key, f.key, true)
 	text(&c.Identity.P12, f.p12, true)
+	text(&c.Monitoring.MetricsFile, f.metrics, true)
 	if f.port != 0 {
 		c.Endpoint.Port = f.port
 	}
@@ -191,8 +203,12 @@ func (a *app) needSender() (config.Config, error) {
 
 func (a *app) openLedger(ctx context.Context, c config.Config) (*ledger.Ledger, error) {
 	l, err := ledger.Open(ctx, filepath.Join(c.StateDir, "ledger.db"), a.now)
-	if err == nil && a.ledgerStep != nil {
+	if err != nil {
+		return nil, err
+	}
+	l.Tell(slices.Collect(maps.Keys(hooksOf(c)))...)
+	if a.ledgerStep != nil {
 		l.OnStep(a.ledgerStep)
 	}
-	return l, err
+	return l, nil
 }

@@ -52,6 +52,7 @@ NAME is the name of the set or of one of its files.`,
 	f.BoolVar(&o.late, "late", false, "only those whose receipt or notification should be there by now")
 	f.StringVar(&o.since, "since", "", "only those made since a `DAY` (2026-11-25) or for so long (7d, 36h)")
 	f.IntVarP(&o.limit, "limit", "n", 50, "show at most `N`; 0 shows all")
+	a.metricsFlag(cmd)
 	return cmd
 }
 
@@ -65,6 +66,7 @@ func runStatus(ctx context.Context, a *app, o statusOptions) (err error) {
 		filter.Limit = 0 // what is late is found among all
 	}
 	return a.withLedger(ctx, func(c config.Config, l *ledger.Ledger) error {
+		a.watch("", c)
 		if o.name != "" {
 			return statusOne(ctx, a, c, l, o.name)
 		}
@@ -175,7 +177,11 @@ func statusOne(ctx context.Context, a *app, c config.Config, l *ledger.Ledger, n
 	if err != nil {
 		return err
 	}
-	story := jsonStory{jsonSubmission: submissionJSON(s), Events: []jsonEvent{}, Answers: []jsonAnswer{}}
+	calls, err := l.HookCalls(ctx, s.ID)
+	if err != nil {
+		return err
+	}
+	story := jsonStory{jsonSubmission: submissionJSON(s), Events: []jsonEvent{}, Answers: []jsonAnswer{}, Hooks: hooksJSON(calls)}
 	for _, e := range history {
 		story.Events = append(story.Events, e2j(e))
 	}

@@ -80,6 +80,7 @@ command is given again.`,
 	f.DurationVar(&o.pause, "settle-pause", 10*time.Second, "`TIME` between two looks at a set whose outcome is unknown")
 	f.StringVar(&a.flags.p12, "p12", "", "`FILE` of the signing certificate (.p12, .pfx)")
 	a.connectionFlags(cmd)
+	a.metricsFlag(cmd)
 	return cmd
 }
 
@@ -111,6 +112,9 @@ func planSubmit(ctx context.Context, a *app, o submitOptions) (*submission, erro
 	if err != nil {
 		return nil, err
 	}
+	if !o.dryRun {
+		a.watch("submit", c)
+	}
 	s := &submission{options: o, config: c}
 	if o.resubmit && strings.TrimSpace(o.reason) == "" {
 		return nil, usagef("--resubmit needs a reason for the ledger: --reason \"…\"")
@@ -135,6 +139,9 @@ func planSubmit(ctx context.Context, a *app, o submitOptions) (*submission, erro
 	}
 	if s.env, err = environmentOf(o.environment, c, s.jobs); err != nil {
 		return nil, err
+	}
+	if a.watched != nil {
+		a.watched.environments = []naming.Environment{s.env}
 	}
 	for _, j := range s.jobs {
 		if err := fitsNamed(j, c, s.env, o.application); err != nil {

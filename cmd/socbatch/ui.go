@@ -104,8 +104,17 @@ func (u *ui) event(what string, fields map[string]any) {
 // taken away or changes its meaning.
 const contract = 1
 
-// line writes one object on one line, with the version of the contract first.
+// line writes one object on one line.
 func (u *ui) line(v any) {
+	text := contracted(v)
+	u.writing.Lock()
+	defer u.writing.Unlock()
+	_, _ = io.WriteString(u.out, text)
+}
+
+// contracted is an object as JSON on one line, with the version of the contract
+// first.
+func contracted(v any) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -118,9 +127,7 @@ func (u *ui) line(v any) {
 	} else {
 		head += "," + rest
 	}
-	u.writing.Lock()
-	defer u.writing.Unlock()
-	_, _ = io.WriteString(u.out, head)
+	return head
 }
 
 // say tells the person something that is no result.

@@ -57,13 +57,22 @@ func TestHooksAreToldOnce(t *testing.T) {
 		t.Fatalf("due: %s, want %s", got, want)
 	}
 	// Its signature comes later: it is read again, and not told again.
+	calls, err := l.DueCalls(t.Context(), ledger.OnReply, ledger.OnRefused)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range calls {
+		if ok, err := l.BeginCall(t.Context(), c.ID); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
 	if err := l.AddSignature(t.Context(), r.ID, outbox.File{Name: "FS", Path: "x/FS", Size: 1}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := l.ReadReply(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	if got := due(t, l); got != want {
+	if got := due(t, l); got != "" {
 		t.Errorf("read again: %s", got)
 	}
 }
