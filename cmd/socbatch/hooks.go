@@ -40,20 +40,16 @@ func (a *app) callHooks(ctx context.Context, c config.Config, l *ledger.Ledger) 
 	// A call that was begun is recorded to its end, also after Ctrl-C.
 	whole := context.WithoutCancel(ctx)
 	calls, err := l.DueCalls(whole, slices.Collect(maps.Keys(hooksOf(c)))...)
-	if err != nil {
-		a.ui.warn("hooks: %s", sentence(err))
-	}
 	for _, call := range calls {
-		if ctx.Err() != nil {
-			return
+		if err != nil || ctx.Err() != nil {
+			break
 		}
-		if a.tiredHooks[call.Hook] || call.Hook == ledger.OnError {
-			continue
+		if !a.tiredHooks[call.Hook] && call.Hook != ledger.OnError {
+			err = a.callHook(whole, c, l, call)
 		}
-		if err := a.callHook(whole, c, l, call); err != nil {
-			a.ui.warn("hook %s: %s", call.Hook, sentence(err))
-			return
-		}
+	}
+	if err != nil {
+		a.ui.warn("the hooks cannot be called now: %s", sentence(err))
 	}
 }
 
