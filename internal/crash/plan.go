@@ -267,15 +267,15 @@ func (d dice) acts(s *schedule, first bool) []act {
 
 // early is a blow before GO.
 func (d dice) early() blow {
-	switch {
-	case d.chance(30):
-		return blow{what: killPoint, at: 4 + d.IntN(25)}
-	case d.server == sshdServer:
-		b := d.serverBlow()
+	b := blow{what: kill, mode: pick(d, modes...), on: pick(d, "", "open IN FI", "write IN FI", "close IN FI"), at: 1 + d.IntN(3)}
+	if d.server == sshdServer {
+		b = d.serverBlow()
 		b.on, b.at = moves, uploadingSaid+d.IntN(2)
-		return b
 	}
-	return blow{what: kill, mode: pick(d, modes...), on: pick(d, "", "open IN FI", "write IN FI", "close IN FI"), at: 1 + d.IntN(3)}
+	if d.chance(30) {
+		return blow{what: killPoint, at: 4 + d.IntN(25)}
+	}
+	return b
 }
 
 func (d dice) pair(a, b command) []act {

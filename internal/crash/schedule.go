@@ -142,27 +142,14 @@ func (p *performance) act(ctx context.Context, a act) error {
 	if len(running) == 0 {
 		return nil
 	}
+	end := func() error { return nil }
 	if a.blow.what != "" && s.victim != nil {
 		p.arm(s)
 		p.result.blows = append(p.result.blows, s)
-	}
-	struck := func() error { return nil }
-	switch {
-	case a.blow.mode == atStep && s.victim != nil:
 		var err error
-		if struck, err = p.ambush(s); err != nil {
+		if end, err = p.begin(s); err != nil {
 			return err
 		}
-	case a.blow.what == away:
-		s.fired, s.where = true, "connect"
-		if err := p.stop(); err != nil {
-			return err
-		}
-	case a.blow.what == killTime && s.victim != nil:
-		stop := time.AfterFunc(a.blow.time, func() {
-			s.victim.kill()
-		})
-		defer stop.Stop()
 	}
 	var wg sync.WaitGroup
 	errs := make([]error, len(running))
@@ -171,14 +158,7 @@ func (p *performance) act(ctx context.Context, a act) error {
 	}
 	wg.Wait()
 	p.arm(nil)
-	errs = append(errs, struck())
-	switch {
-	case s.mode == atStep:
-	case s.what == away:
-		errs = append(errs, p.start(10*time.Second))
-	case s.fired && s.what == restart:
-		errs = append(errs, <-s.restarted)
-	}
+	errs = append(errs, end())
 	if err := errors.Join(append(errs, p.idle(ctx))...); err != nil {
 		return err
 	}
@@ -191,6 +171,27 @@ func (p *performance) act(ctx context.Context, a act) error {
 		p.judge(proc, p.expected(commands[i], a, s.fired))
 	}
 	return nil
+}
+
+// begin lets a blow begin that waits for no request. The function returned ends
+// it, when the commands have ended.
+func (p *performance) begin(s *strike) (end func() error, err error) {
+	switch {
+	case s.mode == atStep:
+		return p.ambush(s)
+	case s.what == away:
+		s.fired, s.where = true, "connect"
+		return func() error { return p.start(10 * time.Second) }, p.stop()
+	case s.what == killTime:
+		timer := time.AfterFunc(s.time, func() { s.victim.kill() })
+		return func() error { timer.Stop(); return nil }, nil
+	}
+	return func() error {
+		if s.what == restart && s.fired {
+			return <-s.restarted
+		}
+		return nil
+	}, nil
 }
 
 // planted is what makes a client stop at a step of its own.
