@@ -221,8 +221,7 @@ func bare(f func(b *hostile.Bare)) func(*trial) {
 
 func loginCases() []hostileCase {
 	refused := []step{{command: "fetch", code: exitCredentials, says: `login refused.*\n.*registered on the portal`}}
-	// The client may still be writing when it sees what it was sent.
-	ended := []step{{command: "fetch", code: exitCredentials, or: exitTemporary, says: "^error: "}}
+	ended := []step{{command: "fetch", code: exitFailed, says: "malformed answer from the server"}}
 	// asks answers the first try with the methods that are left, and the next one
 	// with a message.
 	asks := func(methods string, message []byte) func(*trial) {
