@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/testkit"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/transport"
@@ -338,5 +341,96 @@ func TestPreviewKeepsNothing(t *testing.T) {
 	}
 	if real := w.run(w.submitter(), jobs[:1])[0]; real.Submission.Set != out[0].Submission.Set {
 		t.Errorf("%s became %s", out[0].Submission.Set, real.Submission.Set)
+	}
+}
+
+// The date in a name is the day in Brussels, wherever the machine stands and
+// whatever its clock calls the moment; its numbers begin anew at midnight there.
+func TestRunNamesCarryTheDayInBrussels(t *testing.T) {
+	for _, c := range []struct{ now, want string }{
+		{"2026-03-01T22:59:59Z", "20260301.00001"}, // winter: 23:59:59
+		{"2026-03-01T23:00:00Z", "20260302.00001"},
+		{"2026-03-02T12:00:00+14:00", "20260301.00001"}, // 23:00 the day before
+		{"2026-03-01T15:00:00-08:00", "20260302.00001"},
+		{"2026-07-01T21:59:59Z", "20260701.00001"}, // summer
+		{"2026-07-01T22:00:00Z", "20260702.00001"},
+	} {
+		w := newWorld(t)
+		s := w.submitter()
+		s.Now = func() time.Time {
+			now, err := time.Parse(time.RFC3339, c.now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return now
+		}
+		o := w.run(s, w.jobs(testkit.Dimona("a")))[0]
+		if o.Err != nil || o.Submission.Set.String() != "DIMN.101380."+c.want+".T.1" {
+			t.Errorf("%s: got %s, %v", c.now, o.Submission.Set, o.Err)
+		}
+	}
+	// A run that goes over midnight numbers each day apart.
+	w := newWorld(t)
+	s := w.submitter()
+	now := time.Date(2026, 3, 1, 22, 59, 59, 0, time.UTC)
+	s.Now = func() time.Time { return now }
+	first := w.run(s, w.jobs(testkit.Dimona("a")))[0]
+	now = now.Add(time.Second)
+	second := w.run(s, w.jobs(testkit.Dimona("b")))[0]
+	third := w.run(s, w.jobs(testkit.Dimona("a")))[0] // yesterday's contents
+	var already *inbox.AlreadyError
+	if first.Submission.Set.Date != "20260301" || second.Submission.Set.Date != "20260302" || second.Submission.Set.Sequence != "00001" || !errors.As(third.Err, &already) {
+		t.Errorf("got %s, %s, %v", first.Submission.Set, second.Submission.Set, third.Err)
+	}
+}
+
+// Runs that no lock keeps apart, on ledgers opened apart: no name and no
+// contents go twice, and no set gets a second GO. The fake server counts.
+//
+// Here nobody may look at the folder. Where that is allowed, a run without the
+// lock could take the GO that another one is just sending for lost: what stands
+// against that is the pause between two looks.
+func TestRunWithoutLocks(t *testing.T) {
+	const runs, files = 4, 6
+	w := newWorld(t)
+	w.server.overlaps = true
+	w.server.listHook = func(int) error { return errForbidden }
+	var contents [][]byte
+	for i := range files {
+		contents = append(contents, testkit.Dimona(fmt.Sprint(i)))
+	}
+	jobs := w.jobs(contents...)
+	results := make([][]inbox.Outcome, runs)
+	var wg sync.WaitGroup
+	for r := range runs {
+		apart := *w
+		apart.ledger = testkit.Ledger(t, w.dir+"/ledger.db")
+		wg.Go(func() {
+			var err error
+			if results[r], err = apart.submitter().Run(t.Context(), jobs); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, out := range results {
+		for _, o := range out {
+			var already *inbox.AlreadyError
+			var state *inbox.StateError
+			var unknown *inbox.UnknownError
+			if o.Err != nil && !errors.As(o.Err, &already) && !errors.As(o.Err, &state) && !errors.As(o.Err, &unknown) {
+				t.Errorf("got %v", o.Err)
+			}
+		}
+	}
+	w.wantGOs(files)
+	all, err := w.ledger.Submissions(t.Context(), ledger.Filter{})
+	if err != nil || len(all) != files {
+		t.Errorf("%d sets, %v", len(all), err)
+	}
+	for _, s := range all {
+		if s.State != inbox.Sent {
+			t.Errorf("%s is %s", s.Set, s.State)
+		}
 	}
 }
