@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/socbatch/socbatch/internal/declaration"
@@ -165,13 +166,9 @@ func newSpoolName() (string, error) {
 
 func (s *Spool) freezeFile(ctx context.Context, set string, part int, file string, o FreezeOptions) (Frozen, error) {
 	fail := func(err error) (Frozen, error) { return Frozen{}, &SourceError{file, err} }
-	before, err := CheckSource(file, o.MaxSize)
+	in, before, err := openSource(file, o.MaxSize)
 	if err != nil {
 		return Frozen{}, err
-	}
-	in, err := os.Open(file)
-	if err != nil {
-		return fail(err)
 	}
 	defer in.Close() //nolint:errcheck // only read
 
@@ -189,7 +186,7 @@ func (s *Spool) freezeFile(ctx context.Context, set string, part int, file strin
 	digest := sign.NewDigest(o.Identity)
 	frozen := &writeError{w: out}
 	all := struct{ io.Writer }{io.MultiWriter(frozen, digest, inspector)}
-	n, err := io.CopyBuffer(all, contextReader{ctx, in}, make([]byte, 64<<10))
+	n, err := io.CopyBuffer(all, contextReader{ctx, io.LimitReader(in, before.Size()+1)}, make([]byte, 64<<10))
 	info, ierr := inspector.Result()
 	if frozen.err != nil { // the copy is at fault, not the source
 		return Frozen{}, frozen.err
@@ -231,9 +228,36 @@ func (s *Spool) freezeFile(ctx context.Context, set string, part int, file strin
 }
 
 // CheckSource says whether a file can be taken in: a regular file, not empty,
-// not above the limit (0: none).
+// not above the limit (0: none). It does not open it: a device may do something
+// when it is opened.
 func CheckSource(file string, maxSize int64) (os.FileInfo, error) {
 	info, err := os.Stat(file)
+	return checkInfo(file, info, err, maxSize)
+}
+
+// openSource opens a file that can be taken in. Something else may have come in
+// its place since CheckSource looked: that does not hold up the opening, as a
+// FIFO would, and is found out.
+func openSource(file string, maxSize int64) (*os.File, os.FileInfo, error) {
+	if _, err := CheckSource(file, maxSize); err != nil {
+		return nil, nil, err
+	}
+	return openNow(file, maxSize)
+}
+
+func openNow(file string, maxSize int64) (*os.File, os.FileInfo, error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, &SourceError{file, err}
+	}
+	info, err := f.Stat()
+	if info, err = checkInfo(file, info, err, maxSize); err != nil {
+		return nil, nil, errors.Join(err, f.Close())
+	}
+	return f, info, nil
+}
+
+func checkInfo(file string, info os.FileInfo, err error, maxSize int64) (os.FileInfo, error) {
 	switch {
 	case err != nil:
 		return nil, &SourceError{file, err}

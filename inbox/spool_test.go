@@ -97,26 +97,29 @@ func TestFreezeRefuses(t *testing.T) {
 
 // A file that is written to while it is copied is not taken in.
 func TestFreezeChanging(t *testing.T) {
+	grow := func(f string) error {
+		o, err := os.OpenFile(f, os.O_APPEND|os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		_, err = o.Write(make([]byte, 128<<10))
+		return errors.Join(err, o.Close())
+	}
 	for _, c := range []struct {
 		name   string
+		step   string // during which it changes
 		change func(file string) error
 	}{
-		{"grows", func(f string) error {
-			o, err := os.OpenFile(f, os.O_APPEND|os.O_WRONLY, 0)
-			if err != nil {
-				return err
-			}
-			_, err = o.WriteString("<more/>")
-			return errors.Join(err, o.Close())
-		}},
-		{"shrinks", func(f string) error { return os.Truncate(f, 5) }},
-		{"is touched", func(f string) error { return os.Chtimes(f, time.Time{}, testkit.Now()) }},
+		{"grows", "create", grow},
+		{"grows without end", "write", grow},
+		{"shrinks", "create", func(f string) error { return os.Truncate(f, 5) }},
+		{"is touched", "create", func(f string) error { return os.Chtimes(f, time.Time{}, testkit.Now()) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
 			file := testkit.WriteFile(t, t.TempDir(), "a.xml", testkit.Dimona("a"))
 			disk := &durable.Disk{Fault: func(step, path string) error {
-				if step == "create" {
+				if step == c.step {
 					return c.change(file)
 				}
 				return nil
