@@ -344,11 +344,43 @@ func TestCancel(t *testing.T) {
 			}
 			return errTemporary
 		}
-		if err := w.deliverer().Cancel(t.Context(), s, ""); err == nil {
-			t.Fatal("no word of the TD that failed")
+		var left *inbox.LeftBehindError
+		if err := w.deliverer().Cancel(t.Context(), s, ""); !errors.As(err, &left) || left.Set != s.Set {
+			t.Fatalf("no word of the TD that failed: %v", err)
 		}
 		// The TD may have arrived all the same: the name is never used again.
 		w.wantState(s, inbox.Cancelled)
+		if err := w.deliverer().Cancel(t.Context(), s, ""); !errors.As(err, &left) {
+			t.Fatalf("cleaned up again: %v", err)
+		}
+	})
+	t.Run("cleans up again", func(t *testing.T) {
+		for _, removing := range []error{nil, errDenied} {
+			w := newWorld(t)
+			s := uploaded(w)
+			w.server.before = func(op, p string) error {
+				if op == "remove" {
+					return errDenied
+				}
+				return errTemporary
+			}
+			if err := w.deliverer().Cancel(t.Context(), s, "wrong quarter"); err == nil {
+				t.Fatal("no word of the TD that failed")
+			}
+			w.server.before = failOn("remove", "F", removing)
+			if err := w.deliverer().Cancel(t.Context(), s, "again"); err != nil {
+				t.Fatal(err)
+			}
+			td := slices.Contains(w.server.names(), "INTEST/"+s.Set.TD().String())
+			if gone := len(w.server.names()) == 0; td != (removing != nil) || gone == td {
+				t.Errorf("removing %v: on the server: %q", removing, w.server.names())
+			}
+			w.wantState(s, inbox.Cancelled)
+			if note := w.stored(s.ID).Note; note != "wrong quarter" {
+				t.Errorf("note %q", note)
+			}
+			w.wantGOs(0)
+		}
 	})
 	t.Run("nothing was sent", func(t *testing.T) {
 		w := newWorld(t)

@@ -154,8 +154,12 @@ func (d *Deliverer) lookAt(ctx context.Context, folder string, sets []*Submissio
 // on the server are removed, or, where that is not allowed, cancelled with a
 // TD. The server may deal with a TD at any later time, so the set is given up
 // before it is put: nothing is ever sent under that name again. When the TD
-// then fails, the files stay on the server, without a GO.
+// then fails, with *LeftBehindError, the files stay on the server without a GO.
+// A set that is Cancelled already is cleaned up again.
 func (d *Deliverer) Cancel(ctx context.Context, s *Submission, reason string) error {
+	if s.State == Cancelled {
+		return d.cleanUp(ctx, s)
+	}
 	if !s.State.BeforeGO() {
 		return &StateError{Name: s.Set.String(), Now: s.State, To: Cancelled}
 	}
@@ -183,9 +187,27 @@ func (d *Deliverer) Abandon(ctx context.Context, s *Submission, reason string) e
 	if err := d.move(ctx, s, Cancelled, reason); err != nil {
 		return err
 	}
+	return d.cleanUp(ctx, s)
+}
+
+// LeftBehindError says that a set is given up and that files of it stay on the
+// server, without a GO. Cancel may be called again to clean up.
+type LeftBehindError struct {
+	Set naming.Set
+	Err error
+}
+
+func (e *LeftBehindError) Error() string {
+	return fmt.Sprintf("%s is given up, and files of it stay on the server without a GO: %v", e.Set, e.Err)
+}
+
+func (e *LeftBehindError) Unwrap() error { return e.Err }
+
+// cleanUp takes what may be on the server of a set that is given up.
+func (d *Deliverer) cleanUp(ctx context.Context, s *Submission) error {
 	refused, err := d.clear(ctx, s)
 	if err != nil {
-		return leftBehind(s, err)
+		return &LeftBehindError{s.Set, err}
 	}
 	if refused {
 		return d.putTD(ctx, s)
@@ -195,14 +217,10 @@ func (d *Deliverer) Abandon(ctx context.Context, s *Submission, reason string) e
 
 func (d *Deliverer) putTD(ctx context.Context, s *Submission) error {
 	err := d.session.Put(ctx, path.Join(s.Set.Inbox(), s.Set.TD().String()), bytes.NewReader(nil), 0)
-	return leftBehind(s, err)
-}
-
-func leftBehind(s *Submission, err error) error {
-	if err == nil {
-		return nil
+	if err != nil {
+		return &LeftBehindError{s.Set, err}
 	}
-	return fmt.Errorf("%s is given up, and files of it stay on the server without a GO: %w", s.Set, err)
+	return nil
 }
 
 // clear takes the files of a set off the server, and reports whether that is

@@ -51,6 +51,7 @@ func explain(err error) explanation {
 		app      *inbox.ApplicationError
 		source   *inbox.SourceError
 		spool    *inbox.SpoolError
+		behind   *inbox.LeftBehindError
 		host     *hostkey.Error
 		hostFile *hostkey.FileError
 		sshFile  *sshkey.FormatError
@@ -114,6 +115,8 @@ func explain(err error) explanation {
 		x.Class = "spool"
 		x.Message = text("%s: %s; it was not sent", spool.Set, spool)
 		x.hint("give the set up with: socbatch cancel %s; then submit the file again", spool.Set)
+	case errors.As(err, &behind):
+		x.hint("clean up later with: socbatch cancel %s", behind.Set)
 	case errors.Is(err, naming.ErrSequenceExhausted):
 		x.hint("submit again tomorrow: a new day begins at 00001")
 	case errors.As(err, &host):

@@ -206,7 +206,8 @@ func newCancelCmd(a *app, run func(context.Context, *app, handOptions) error) *c
 
 What is on the server of it is removed, or, where that is not allowed, cancelled
 with a TD file. Its contents may then be sent again under a new name. A
-declaration whose GO was sent cannot be cancelled any more.`,
+declaration whose GO was sent cannot be cancelled any more. Where the server
+could not be cleaned up, the same command does it later.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.name = args[0]
@@ -245,7 +246,7 @@ func (a *app) byHand(ctx context.Context, o handOptions, command string, connect
 
 func runCancel(ctx context.Context, a *app, o handOptions) (err error) {
 	w, s, err := a.byHand(ctx, o, "socbatch cancel", func(s inbox.Submission) bool {
-		return s.State.BeforeGO() && s.State != inbox.Prepared
+		return s.State.BeforeGO() && s.State != inbox.Prepared || s.State == inbox.Cancelled
 	})
 	if err != nil {
 		return err

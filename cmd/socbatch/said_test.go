@@ -112,6 +112,7 @@ func TestErrorsAreSaid(t *testing.T) {
 			&inbox.AlreadyError{Existing: sets()[10], Same: true},
 			&inbox.NameUsedError{Name: set.String()},
 			&inbox.StateError{Name: set.String(), Now: inbox.Sent, To: inbox.Cancelled},
+			&inbox.LeftBehindError{Set: set, Err: denied},
 			&inbox.ApplicationError{Path: "x.xml", Root: "AVWDDT", Candidates: []string{"DUCN", "DDTN"}},
 			&inbox.SourceError{Path: "x.xml", Err: fs.ErrNotExist},
 			&inbox.SourceError{Path: "x.xml", Err: fmt.Errorf("%w: 5 bytes, 4 allowed", inbox.ErrTooLarge)},

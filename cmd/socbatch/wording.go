@@ -79,6 +79,8 @@ func wordsOf(err error) (lang.Text, bool) {
 		return text("name %s was used before", x.Name), true
 	case *inbox.StateError:
 		return text("%s is %s and cannot become %s", x.Name, lang.Word(string(x.Now)), lang.Word(string(x.To))), true
+	case *inbox.LeftBehindError:
+		return text("%s is given up, and files of it stay on the server without a GO: %s", x.Set, x.Err), true
 	case *inbox.ApplicationError:
 		if last := len(x.Candidates) - 1; last > 0 {
 			fitting := text("%s and %s", strings.Join(x.Candidates[:last], ", "), x.Candidates[last])
