@@ -284,15 +284,16 @@ func printShown(a *app, c config.Config, r jsonShownReply) {
 	}
 	f.add(text("forms"), strings.TrimSuffix(fmt.Sprintf("%d: %s", r.Count, outcomeWords(u, r.Outcomes)), ": "))
 	u.fields("  ", f)
+	codes := u.codeTeller()
 	for _, f := range r.Forms {
-		printForm(u, f)
+		printForm(u, codes, f)
 	}
 	if more := r.Count - len(r.Forms); more > 0 {
 		u.result("  … and %d more", more)
 	}
 }
 
-func printForm(u *ui, f jsonForm) {
+func printForm(u *ui, codes *codeTeller, f jsonForm) {
 	head := u.text("form %d", f.Number)
 	if f.Outcome != "" {
 		head += "  " + u.mark(f.Outcome, u.in(outcomeWord(f.Outcome)))
@@ -340,6 +341,7 @@ func printForm(u *ui, f jsonForm) {
 	u.fields("    ", lines)
 	for _, e := range f.Errors {
 		printAnomaly(u, "    ", e)
+		codes.tell("      ", e.ErrorID)
 	}
 	if f.MoreErrors > 0 {
 		u.result("    … and %d more", f.MoreErrors)

@@ -91,7 +91,7 @@ deletes a reply on the server before it is safely stored.
 			cmd.AddCommand(c)
 		}
 	}
-	add("daily", newSubmitCmd(a, runSubmit), newFetchCmd(a, runFetch), newStatusCmd(a, runStatus), newRepliesCmd(a), newReportCmd(a))
+	add("daily", newSubmitCmd(a, runSubmit), newFetchCmd(a, runFetch), newStatusCmd(a, runStatus), newRepliesCmd(a), newReportCmd(a), newExplainCmd(a, runExplain))
 	add("trouble", newResumeCmd(a, runResume), newCancelCmd(a, runCancel), newMarkSentCmd(a, runMarkSent), newResubmitCmd(a, runResubmit), newHostKeyCmd(a))
 	add("parts", newNameCmd(a, runName), newSignCmd(a, runSign), newVerifyCmd(a, runVerify))
 	add("try", newSandboxCmd(a, runSandbox), newDemoCmd(a, runDemo))

@@ -23,7 +23,7 @@ const schemaDir = "../../docs/schema"
 var schemasOf = map[string][]string{
 	"submit": {"submit"}, "resubmit": {"submit"}, "resume": {"resume"}, "cancel": {"change"}, "mark-sent": {"change"},
 	"fetch": {"fetch"}, "status": {"status", "status-name"}, "name": {"name", "name-build", "applications"},
-	"report": {"report"}, "replies show": {"replies-show"}, "replies open": {"replies-open"},
+	"explain": {"explain"}, "report": {"report"}, "replies show": {"replies-show"}, "replies open": {"replies-open"},
 	"sign": {"sign"}, "verify": {"verify"}, "hostkey accept": {"hostkey"}, "sandbox": {"sandbox"}, "version": {"version"},
 	"replies": {"replies"}, "demo": nil, "hostkey": nil,
 }

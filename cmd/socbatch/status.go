@@ -245,6 +245,7 @@ func printAnswers(u *ui, answers []ledger.StoredAnswer) {
 	if len(answers) > 0 {
 		u.result("  answers")
 	}
+	codes := u.codeTeller()
 	for i, x := range answers {
 		if i == maxShown {
 			u.result("    … and %d more (--json has all)", len(answers)-maxShown)
@@ -262,6 +263,7 @@ func printAnswers(u *ui, answers []ledger.StoredAnswer) {
 				break
 			}
 			u.result("      %s", printable(strings.TrimSpace(strings.Join([]string{e.ErrorID, e.Class, e.Tag, e.Location}, " "))))
+			codes.tell("        ", e.ErrorID)
 		}
 	}
 }

@@ -100,6 +100,7 @@ func (s *submission) await(ctx context.Context, a *app, l *ledger.Ledger, outcom
 		}
 		a.ui.result("%s", line)
 		if sub.State == inbox.Refused {
+			a.ui.hintCodes(sub.Note)
 			a.ui.hint("see the whole story: socbatch status %s", sub.Set)
 		}
 	}
