@@ -211,7 +211,7 @@ func (d *Deliverer) goAhead(ctx context.Context, s *Submission) error {
 		return err
 	}
 	ctx = context.WithoutCancel(ctx) // the point of no return
-	if err := d.move(ctx, s, Unknown, "GO was asked for"); err != nil {
+	if err := d.move(ctx, s, Unknown, NoteAsked); err != nil {
 		return err
 	}
 	err := d.flight.Once(ctx, func() error {

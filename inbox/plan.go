@@ -1,11 +1,11 @@
 package inbox
 
 import (
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/socbatch/socbatch/internal/problem"
 	"github.com/socbatch/socbatch/naming"
 )
 
@@ -28,11 +28,11 @@ type Job struct {
 func Plan(files []string, together bool) ([]Job, error) {
 	if together {
 		if len(files) > naming.MaxParts {
-			return nil, fmt.Errorf("a set has at most %d parts: %d files were given", naming.MaxParts, len(files))
+			return nil, problem.New("a set has at most %d parts: %d files were given", naming.MaxParts, len(files))
 		}
 		for _, f := range files {
 			if strings.HasPrefix(filepath.Base(f), "FI.") {
-				return nil, fmt.Errorf("%s has its name already, which says which part it is: leave --parts out", f)
+				return nil, problem.New("%s has its name already, which says which part it is: leave --parts out", f)
 			}
 		}
 		return []Job{{Files: files}}, nil
@@ -42,7 +42,7 @@ func Plan(files []string, together bool) ([]Job, error) {
 	seen := map[string]bool{}
 	for _, f := range files {
 		if seen[f] {
-			return nil, fmt.Errorf("%s is given twice", f)
+			return nil, problem.New("%s is given twice", f)
 		}
 		seen[f] = true
 		base := filepath.Base(f)
@@ -55,7 +55,7 @@ func Plan(files []string, together bool) ([]Job, error) {
 			return nil, err
 		}
 		if n.Parts == 0 {
-			return nil, fmt.Errorf("%s has the old form of a name, without its parts: add .1.1", f)
+			return nil, problem.New("%s has the old form of a name, without its parts: add .1.1", f)
 		}
 		set := n.Set()
 		j := named[set.Key()]
@@ -65,17 +65,17 @@ func Plan(files []string, together bool) ([]Job, error) {
 			jobs = append(jobs, j)
 		}
 		if j.Named.Parts != n.Parts {
-			return nil, fmt.Errorf("%s says that the set has %d parts, another file says %d", f, n.Parts, j.Named.Parts)
+			return nil, problem.New("%s says that the set has %d parts, another file says %d", f, n.Parts, j.Named.Parts)
 		}
 		if j.Files[n.Part-1] != "" {
-			return nil, fmt.Errorf("%s and %s have one name", j.Files[n.Part-1], f)
+			return nil, problem.New("%s and %s have one name", j.Files[n.Part-1], f)
 		}
 		j.Files[n.Part-1] = f
 	}
 	out := make([]Job, 0, len(jobs))
 	for _, j := range jobs {
 		if i := slices.Index(j.Files, ""); i >= 0 {
-			return nil, fmt.Errorf("the set %s has %d parts and %s is not among the files", j.Named, j.Named.Parts, j.Named.FI(i+1))
+			return nil, problem.New("the set %s has %d parts and %s is not among the files", j.Named, j.Named.Parts, j.Named.FI(i+1))
 		}
 		out = append(out, *j)
 	}

@@ -68,7 +68,7 @@ func (d *Deliverer) Settle(ctx context.Context, sets []*Submission) error {
 			errs = append(errs, d.foundSent(ctx, s, second[s.Set.Key()]))
 			continue
 		}
-		if err := d.move(ctx, s, Uploaded, "GO never arrived"); err != nil {
+		if err := d.move(ctx, s, Uploaded, NoteNoGO); err != nil {
 			errs = append(errs, answered(s, err))
 			continue
 		}
@@ -108,9 +108,9 @@ func (l look) intact(s *Submission) bool {
 }
 
 func (d *Deliverer) foundSent(ctx context.Context, s *Submission, l look) error {
-	note := "found taken by the server"
+	note := NoteTaken
 	if l.goFile {
-		note = "found GO waiting on the server"
+		note = NoteWaiting
 	}
 	return d.sent(ctx, s, note)
 }

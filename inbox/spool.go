@@ -19,6 +19,7 @@ import (
 
 	"github.com/socbatch/socbatch/internal/declaration"
 	"github.com/socbatch/socbatch/internal/durable"
+	"github.com/socbatch/socbatch/internal/problem"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/sign"
 )
@@ -266,7 +267,7 @@ func checkInfo(file string, info os.FileInfo, err error, maxSize int64) (os.File
 	case info.Size() == 0:
 		return nil, &SourceError{file, ErrEmpty}
 	case maxSize > 0 && info.Size() > maxSize:
-		return nil, &SourceError{file, fmt.Errorf("%w: %d bytes, %d allowed", ErrTooLarge, info.Size(), maxSize)}
+		return nil, &SourceError{file, problem.New("%s: %d bytes, %d allowed", ErrTooLarge, info.Size(), maxSize)}
 	}
 	return info, nil
 }

@@ -39,6 +39,14 @@ const (
 	Refused State = "refused"
 )
 
+// Notes that sets get on their way, beside errors and what a person says.
+const (
+	NoteAsked   = "GO was asked for"
+	NoteNoGO    = "GO never arrived"
+	NoteTaken   = "found taken by the server"
+	NoteWaiting = "found GO waiting on the server"
+)
+
 var following = map[State][]State{
 	Prepared:  {Uploading, Cancelled},
 	Uploading: {Uploaded, Unknown, Failed, Cancelled},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/socbatch/socbatch/internal/declaration"
+	"github.com/socbatch/socbatch/internal/problem"
 	"github.com/socbatch/socbatch/naming"
 )
 
@@ -40,7 +41,7 @@ type Outcome struct {
 	Job        Job
 	Submission Submission // zero before a name was taken
 	Parts      []Frozen
-	Warnings   []string
+	Warnings   []error // what a person should know
 	// Resumed is set when an earlier run had begun with this set.
 	Resumed bool
 	Err     error
@@ -61,7 +62,7 @@ func (e *FaultsError) Error() string {
 		if f.ID != "" {
 			b.WriteString(f.ID + ": ")
 		}
-		b.WriteString(f.Message)
+		b.WriteString(f.String())
 	}
 	return b.String()
 }
@@ -290,7 +291,7 @@ func (s *Submitter) prepare(ctx context.Context, o *Outcome) (d Draft, err error
 	}
 	for i, p := range parts {
 		if before, twice := seen[p.Hash]; twice {
-			return d, &SourceError{p.Source, fmt.Errorf("parts %d and %d have the same contents", before, p.Number)}
+			return d, &SourceError{p.Source, problem.New("parts %d and %d have the same contents", before, p.Number)}
 		}
 		seen[p.Hash] = p.Number
 		// What is no declaration at all is said before its application is asked.
@@ -327,18 +328,18 @@ func applicationOf(p Frozen) (string, error) {
 
 // check gives what a person should know of a part, and fails on what the
 // server would refuse.
-func (s *Submitter) check(application string, p *Frozen) (warnings []string, err error) {
+func (s *Submitter) check(application string, p *Frozen) (warnings []error, err error) {
 	faults := slices.Clone(p.Info.Faults)
 	if a, ok := naming.LookupApplication(application); ok && len(a.Roots) > 0 && p.Root != "" && !slices.Contains(a.Roots, p.Root) {
 		faults = append(faults, declaration.Fault{
 			ID:      "ACRF-158",
-			Message: fmt.Sprintf("the root element is %s and files of application %s have %s: check --app and the file", p.Root, application, strings.Join(a.Roots, " or ")),
+			Message: problem.New("the root element is %s and files of application %s have %s: check --app and the file", p.Root, application, strings.Join(a.Roots, " or ")),
 		})
 	}
 	var serious []declaration.Fault
 	for _, f := range faults {
 		if f.Warning || s.SkipChecks {
-			warnings = append(warnings, fmt.Sprintf("%s: %s", p.Source, f.Message))
+			warnings = append(warnings, problem.New("%s: %s", p.Source, f))
 		} else {
 			serious = append(serious, f)
 		}
@@ -347,7 +348,7 @@ func (s *Submitter) check(application string, p *Frozen) (warnings []string, err
 		return warnings, &FaultsError{p.Source, serious}
 	}
 	if p.SignSize > 0 && !p.LineEnds.Clean() {
-		warnings = append(warnings, fmt.Sprintf("%s: not every line ends in CR LF (or it has NUL bytes); some programs would check its signature over other bytes: convert the file first if the office refuses it with ACRF-125", p.Source))
+		warnings = append(warnings, problem.New("%s: not every line ends in CR LF (or it has NUL bytes); some programs would check its signature over other bytes: convert the file first if the office refuses it with ACRF-125", p.Source))
 	}
 	return warnings, nil
 }

@@ -1,7 +1,6 @@
 package naming
 
 import (
-	"fmt"
 	"time"
 	_ "time/tzdata" // the calendar day must be right on machines without zone data
 )
@@ -29,10 +28,10 @@ func DateOf(t time.Time) Date { return Date(t.In(brussels).Format("20060102")) }
 // ParseDate accepts a real calendar day written as eight digits.
 func ParseDate(s string) (Date, error) {
 	if !digits(s, 8) {
-		return "", fmt.Errorf("date %q is not eight digits YYYYMMDD", s)
+		return "", problemf("date %q is not eight digits YYYYMMDD", s)
 	}
 	if _, err := time.Parse("20060102", s); err != nil || s[:4] == "0000" {
-		return "", fmt.Errorf("date %q is not a day of the calendar", s)
+		return "", problemf("date %q is not a day of the calendar", s)
 	}
 	return Date(s), nil
 }

@@ -1,7 +1,5 @@
 package naming
 
-import "fmt"
-
 // Environment says for which of the office's systems a file is meant.
 type Environment string
 
@@ -19,7 +17,7 @@ func Environments() []Environment { return []Environment{Production, Test, Decla
 func ParseEnvironment(s string) (Environment, error) {
 	e := Environment(s)
 	if !e.Valid() {
-		return "", fmt.Errorf("environment %q does not exist: use R (production), T (test) or S (DmfA declaration test)", s)
+		return "", problemf("environment %q does not exist: use R (production), T (test) or S (DmfA declaration test)", s)
 	}
 	return e, nil
 }

@@ -23,12 +23,14 @@ type Name struct {
 // about one file, never a reason to stop a run.
 type UnknownError struct {
 	Text   string
-	Reason string
+	Reason error
 }
 
 func (e *UnknownError) Error() string {
 	return fmt.Sprintf("%q is not a name of the channel: %s", e.Text, e.Reason)
 }
+
+func (e *UnknownError) Unwrap() error { return e.Reason }
 
 // maxNameLength bounds what is looked at: the longest form has 36 characters.
 const maxNameLength = 64
@@ -43,7 +45,7 @@ func Parse(text string) (Name, error) {
 		if len(shown) > maxNameLength {
 			shown = shown[:maxNameLength]
 		}
-		return Name{}, &UnknownError{shown, fmt.Sprintf(format, args...)}
+		return Name{}, &UnknownError{shown, problemf(format, args...)}
 	}
 	if len(text) > maxNameLength {
 		return unknown("it is %d characters long", len(text))
@@ -54,7 +56,7 @@ func Parse(text string) (Name, error) {
 		return unknown("it does not start with FI, FS, GO, TD, FO or CO and a dot")
 	}
 	if !slices.Contains(n.Kind.fieldCounts(), len(f)) {
-		return unknown("it has %d fields, and a name of kind %s has %s", len(f), n.Kind, countsText(n.Kind.fieldCounts()))
+		return unknown("it has %d fields, a name of kind %s has %s", len(f), n.Kind, countsText(n.Kind.fieldCounts()))
 	}
 	if !applicationForm(f[1]) {
 		return unknown("application %q is not four capital letters", f[1])
@@ -142,10 +144,11 @@ func partDigit(s string) int {
 	return 0
 }
 
-func countsText(counts []int) string {
-	var s []string
-	for _, c := range counts {
-		s = append(s, strconv.Itoa(c))
+func countsText(counts []int) *problem {
+	switch len(counts) {
+	case 2:
+		return problemf("%d or %d", counts[0], counts[1])
+	default:
+		return problemf("%d, %d or %d", counts[0], counts[1], counts[2])
 	}
-	return strings.Join(s, " or ")
 }

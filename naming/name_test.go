@@ -102,8 +102,8 @@ func TestParseUnknown(t *testing.T) {
 			if n != (Name{}) {
 				t.Errorf("Parse gave %+v beside its error", n)
 			}
-			if !strings.Contains(unknown.Reason, tt.reason) {
-				t.Errorf("reason %q does not contain %q", unknown.Reason, tt.reason)
+			if !strings.Contains(unknown.Reason.Error(), tt.reason) {
+				t.Errorf("reason %q does not contain %q", unknown.Reason.Error(), tt.reason)
 			}
 			if len(unknown.Text) > maxNameLength || !strings.HasPrefix(tt.text, unknown.Text) {
 				t.Errorf("Text %q is not a bounded beginning of the text", unknown.Text)
@@ -208,7 +208,7 @@ func FuzzParse(f *testing.F) {
 		n, err := Parse(text)
 		if err != nil {
 			var unknown *UnknownError
-			if !errors.As(err, &unknown) || unknown.Reason == "" {
+			if !errors.As(err, &unknown) || unknown.Reason == nil {
 				t.Fatalf("error %v is no UnknownError with a reason", err)
 			}
 			if len(faults) == 0 {

@@ -2,7 +2,6 @@ package naming
 
 import (
 	"errors"
-	"fmt"
 )
 
 // Sequence numbers the sets of one application, sender, day and environment:
@@ -18,13 +17,13 @@ var ErrSequenceExhausted = errors.New("all sequence numbers of the day are used"
 // ParseSequence accepts five characters of 0-9 and A-Z other than 00000.
 func ParseSequence(s string) (Sequence, error) {
 	if len(s) != 5 {
-		return "", fmt.Errorf("sequence %q is not 5 positions long", s)
+		return "", problemf("sequence %q is not 5 positions long", s)
 	}
 	if !sequenceCharacters(s) {
-		return "", fmt.Errorf("sequence %q has a character other than 0-9 and A-Z", s)
+		return "", problemf("sequence %q has a character other than 0-9 and A-Z", s)
 	}
 	if s == "00000" {
-		return "", errors.New("sequence 00000 is not allowed: numbering starts at 00001")
+		return "", problemf("sequence 00000 is not allowed: numbering starts at 00001")
 	}
 	return Sequence(s), nil
 }

@@ -1,7 +1,5 @@
 package naming
 
-import "fmt"
-
 // MaxParts is the largest number of parts that a name can carry. The server
 // has a lower limit that is not published.
 const MaxParts = 9
@@ -23,7 +21,7 @@ type Set struct {
 // Check reports the first reason why no valid names can be built from s.
 func (s Set) Check() error {
 	if !applicationForm(s.Application) {
-		return fmt.Errorf("application %q is not four capital letters", s.Application)
+		return problemf("application %q is not four capital letters", s.Application)
 	}
 	if err := CheckSender(s.Sender); err != nil {
 		return err
@@ -38,7 +36,7 @@ func (s Set) Check() error {
 		return err
 	}
 	if s.Parts < 1 || s.Parts > MaxParts {
-		return fmt.Errorf("number of parts %d is not from 1 to %d", s.Parts, MaxParts)
+		return problemf("number of parts %d is not from 1 to %d", s.Parts, MaxParts)
 	}
 	return nil
 }
@@ -47,11 +45,11 @@ func (s Set) Check() error {
 func CheckSender(sender string) error {
 	switch {
 	case !digits(sender, 6):
-		return fmt.Errorf("sender number %q is not six digits (fill up with zeros on the left)", sender)
+		return problemf("sender number %q is not six digits (fill up with zeros on the left)", sender)
 	case sender == "000000":
-		return fmt.Errorf("sender number 000000 does not exist")
+		return problemf("sender number 000000 does not exist")
 	case sender == OfficeSender:
-		return fmt.Errorf("sender number %s is the office itself", OfficeSender)
+		return problemf("sender number %s is the office itself", OfficeSender)
 	}
 	return nil
 }

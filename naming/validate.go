@@ -1,7 +1,6 @@
 package naming
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -21,6 +20,21 @@ type Fault struct {
 	ID      string // what the server would answer, such as ACRF-112; empty where it has no answer
 	Warning bool   // the server may well accept it
 	Text    string // one sentence that says what to change
+
+	said *problem
+}
+
+func newFault(id string, warning bool, text *problem) Fault {
+	return Fault{ID: id, Warning: warning, Text: text.Error(), said: text}
+}
+
+// Said gives the format of Text and what is filled in, for those who say it in
+// another language. Arguments may have a method Said themselves.
+func (f Fault) Said() (format string, args []any) {
+	if f.said == nil {
+		return "%s", []any{f.Text}
+	}
+	return f.said.Said()
 }
 
 // Validate finds every fault of a name that is to be sent (FI, FS, GO or TD),
@@ -29,10 +43,10 @@ type Fault struct {
 func Validate(text string, c Context) []Fault {
 	var faults []Fault
 	add := func(id, format string, args ...any) {
-		faults = append(faults, Fault{ID: id, Text: fmt.Sprintf(format, args...)})
+		faults = append(faults, newFault(id, false, problemf(format, args...)))
 	}
 	warn := func(id, format string, args ...any) {
-		faults = append(faults, Fault{ID: id, Warning: true, Text: fmt.Sprintf(format, args...)})
+		faults = append(faults, newFault(id, true, problemf(format, args...)))
 	}
 	f := strings.Split(text, ".")
 	kind := Kind(f[0])
@@ -134,20 +148,21 @@ func Validate(text string, c Context) []Fault {
 }
 
 func applicationFaults(code string) []Fault {
+	const id = "ACRF-129"
 	if a, ok := LookupApplication(code); ok {
 		if a.Direction == Received {
-			return []Fault{{ID: "ACRF-129", Warning: true, Text: fmt.Sprintf("check the application: %s (%s) is only known as something that you receive", a.Code, a.Meaning)}}
+			return []Fault{newFault(id, true, problemf("check the application: %s (%s) is only known as something that you receive", a.Code, word(a.Meaning)))}
 		}
 		return nil
 	}
-	hint := "no known one is close to it"
+	hint := problemf("no known one is close to it")
 	if a, ok := NearestApplication(code); ok {
-		hint = fmt.Sprintf("did you mean %s (%s)?", a.Code, a.Meaning)
+		hint = problemf("did you mean %s (%s)?", a.Code, word(a.Meaning))
 	}
 	if !applicationForm(code) {
-		return []Fault{{ID: "ACRF-129", Text: fmt.Sprintf("write the application as four capital letters: %q has not that form; %s", code, hint)}}
+		return []Fault{newFault(id, false, problemf("write the application as four capital letters: %q has not that form; %s", code, hint))}
 	}
-	return []Fault{{ID: "ACRF-129", Warning: true, Text: fmt.Sprintf("check the application: %s is not a known one; %s", code, hint)}}
+	return []Fault{newFault(id, true, problemf("check the application: %s is not a known one; %s", code, hint))}
 }
 
 func fieldOr(f []string, i int) string {

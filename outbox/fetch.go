@@ -16,6 +16,7 @@ import (
 
 	"github.com/socbatch/socbatch/internal/durable"
 	"github.com/socbatch/socbatch/internal/inflight"
+	"github.com/socbatch/socbatch/internal/problem"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/transport"
 )
@@ -118,7 +119,7 @@ type Set struct {
 type Left struct {
 	Name   string // as the server gave it: check before any use
 	Reason LeftReason
-	Detail string
+	Detail error     // in words
 	Time   time.Time // when the server says that it was last written
 }
 
@@ -247,7 +248,7 @@ func (f *Fetcher) list(ctx context.Context, env naming.Environment) ([]*group, [
 		if n > maxListed || bytes > maxBytes {
 			return errEnough
 		}
-		leave := func(detail string) {
+		leave := func(detail error) {
 			if unknowns++; unknowns <= maxLeft {
 				left = append(left, Left{Name: cut(e.Name), Reason: LeftUnknown, Detail: detail, Time: e.ModTime})
 			}
@@ -261,10 +262,10 @@ func (f *Fetcher) list(ctx context.Context, env naming.Environment) ([]*group, [
 		case err != nil:
 			return err
 		case e.Type == transport.TypeDir:
-			leave("it is a directory")
+			leave(problem.New("it is a directory"))
 			return nil
 		case e.Type != transport.TypeFile:
-			leave("it is not a regular file")
+			leave(problem.New("it is not a regular file"))
 			return nil
 		case seen[e.Name]: // a folder that changes while it is read may give a name twice
 			return nil
@@ -290,7 +291,7 @@ func (f *Fetcher) list(ctx context.Context, env naming.Environment) ([]*group, [
 				g.goName = e.Name
 			}
 		default:
-			leave("it is not a reply")
+			leave(problem.New("it is not a reply"))
 		}
 		return nil
 	})
@@ -298,13 +299,13 @@ func (f *Fetcher) list(ctx context.Context, env naming.Environment) ([]*group, [
 		return nil, nil, err
 	}
 	if unknowns > maxLeft {
-		left = append(left, Left{Reason: LeftOverflow, Detail: fmt.Sprintf("%d more files that are no replies", unknowns-maxLeft)})
+		left = append(left, Left{Reason: LeftOverflow, Detail: problem.New("%d more files that are no replies", unknowns-maxLeft)})
 	}
 	switch {
 	case n > maxListed:
-		left = append(left, Left{Reason: LeftOverflow, Detail: fmt.Sprintf("it holds more than the %d entries that one run takes", maxListed)})
+		left = append(left, Left{Reason: LeftOverflow, Detail: problem.New("it holds more than the %d entries that one run takes", maxListed)})
 	case bytes > maxBytes:
-		left = append(left, Left{Reason: LeftOverflow, Detail: fmt.Sprintf("it holds more than the %d bytes of names that one run takes", maxBytes)})
+		left = append(left, Left{Reason: LeftOverflow, Detail: problem.New("it holds more than the %d bytes of names that one run takes", maxBytes)})
 	}
 	var complete []*group
 	waiting := 0
@@ -319,7 +320,7 @@ func (f *Fetcher) list(ctx context.Context, env naming.Environment) ([]*group, [
 					reason = LeftAlone
 				}
 				if waiting++; waiting <= maxLeft {
-					left = append(left, Left{Name: l.name.String(), Reason: reason, Detail: "no GO yet", Time: l.time})
+					left = append(left, Left{Name: l.name.String(), Reason: reason, Detail: problem.New("no GO yet"), Time: l.time})
 				}
 			}
 		default:
@@ -327,7 +328,7 @@ func (f *Fetcher) list(ctx context.Context, env naming.Environment) ([]*group, [
 		}
 	}
 	if waiting > maxLeft {
-		left = append(left, Left{Reason: LeftOverflow, Detail: fmt.Sprintf("%d more files that have no GO yet", waiting-maxLeft)})
+		left = append(left, Left{Reason: LeftOverflow, Detail: problem.New("%d more files that have no GO yet", waiting-maxLeft)})
 	}
 	slices.SortFunc(complete, func(a, b *group) int { return cmp.Compare(a.key, b.key) })
 	slices.SortFunc(left, func(a, b Left) int { return cmp.Compare(a.Name, b.Name) })
@@ -371,13 +372,13 @@ func (g *group) missing() error {
 	}
 	for p := 1; p <= parts; p++ {
 		if !have[p] {
-			return fmt.Errorf("part %d of %d is not there yet", p, parts)
+			return problem.New("part %d of %d is not there yet", p, parts)
 		}
 	}
 	return nil
 }
 
-var errAlone = errors.New("a GO without a reply")
+var errAlone = problem.New("a GO without a reply")
 
 // fetchSet stores a set and then deletes it on the server.
 func (f *Fetcher) fetchSet(ctx context.Context, env naming.Environment, dir string, g *group) *Set {
@@ -407,11 +408,11 @@ func (f *Fetcher) fetchSet(ctx context.Context, env naming.Environment, dir stri
 func (f *Fetcher) hold(ctx context.Context, files []*file, replies int) ([]Left, error) {
 	var left []Left
 	for i, x := range files {
-		leave := func(reason LeftReason, detail string) {
+		leave := func(reason LeftReason, detail error) {
 			left = append(left, Left{Name: x.name.String(), Reason: reason, Detail: detail, Time: x.time})
 		}
 		if x.conflict && !f.opt.DeleteConflicts {
-			leave(LeftConflict, "stored as "+x.Path)
+			leave(LeftConflict, problem.New("stored as %s", x.Path))
 		}
 		if f.opt.Verify == nil || i >= replies {
 			continue
@@ -419,7 +420,7 @@ func (f *Fetcher) hold(ctx context.Context, files []*file, replies int) ([]Left,
 		var refused *UnverifiedError
 		switch err := f.opt.Verify(ctx, x.replyID); {
 		case errors.As(err, &refused):
-			leave(LeftUnverified, refused.Reason)
+			leave(LeftUnverified, refused)
 		case err != nil:
 			return nil, err
 		}
@@ -432,7 +433,7 @@ type UnverifiedError struct {
 	Reason string // what is wrong with its signature
 }
 
-func (e *UnverifiedError) Error() string { return "its signature is " + e.Reason }
+func (e *UnverifiedError) Error() string { return e.Reason }
 
 // file is one reply or signature of a set: stored before, or just now.
 type file struct {
@@ -585,7 +586,7 @@ func (f *Fetcher) freeFor(target string, want Hash) error {
 		return err
 	}
 	if h != want {
-		return fmt.Errorf("%s is in the archive with other contents and is not in the ledger: move it away by hand", target)
+		return problem.New("%s is in the archive with other contents and is not in the ledger: move it away by hand", target)
 	}
 	return nil
 }

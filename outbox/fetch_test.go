@@ -82,7 +82,7 @@ func TestFetchLeaves(t *testing.T) {
 	got := map[outbox.LeftReason]int{}
 	for _, l := range report.Left {
 		got[l.Reason]++
-		if l.Detail == "" || len(l.Name) > 300 {
+		if l.Detail == nil || len(l.Name) > 300 {
 			t.Errorf("left: %+v", l)
 		}
 	}
@@ -401,7 +401,7 @@ func TestFetchVerify(t *testing.T) {
 	}
 	for run := range 2 {
 		r := w.ok()
-		if len(r.Left) != 1 || r.Left[0].Reason != outbox.LeftUnverified || r.Left[0].Name != set[2] || r.Left[0].Detail != "not there" {
+		if len(r.Left) != 1 || r.Left[0].Reason != outbox.LeftUnverified || r.Left[0].Name != set[2] || r.Left[0].Detail.Error() != "not there" {
 			t.Errorf("run %d: left %+v", run, r.Left)
 		}
 		w.wantServer(slices.Sorted(slices.Values(set[:4]))...)

@@ -157,7 +157,7 @@ func (a *app) identity(c config.Config) (*sign.Identity, error) {
 func textForm(c config.Config) (sign.TextForm, error) {
 	form, err := sign.ParseTextForm(c.Identity.Text)
 	if err != nil {
-		return form, &config.Error{Key: "identity.text", Problem: err.Error()}
+		return form, &config.Error{Key: "identity.text", Problem: err}
 	}
 	return form, nil
 }
@@ -179,11 +179,11 @@ func replyRoots(c config.Config) (*x509.CertPool, error) {
 	}
 	data, err := os.ReadFile(c.Replies.TrustedRoots)
 	if err != nil {
-		return nil, &config.Error{Key: "replies.trusted_roots", Problem: err.Error()}
+		return nil, &config.Error{Key: "replies.trusted_roots", Problem: err}
 	}
 	certs, err := sign.ParseCertificates(data)
 	if err != nil {
-		return nil, &config.Error{Key: "replies.trusted_roots", Problem: c.Replies.TrustedRoots + ": " + err.Error()}
+		return nil, &config.Error{Key: "replies.trusted_roots", Problem: errorf("%s: %s", c.Replies.TrustedRoots, err)}
 	}
 	pool := x509.NewCertPool()
 	for _, cert := range certs {

@@ -324,7 +324,7 @@ func printLeft(a *app, c config.Config, r outbox.Report) {
 			a.ui.warn("%s came a second time with other contents: both are kept (%s), and it stays on the server", x.Name, x.Detail)
 			a.ui.hint("ask the office which one counts; then: socbatch fetch --env %s --delete-conflicts", r.Environment)
 		case outbox.LeftUnverified:
-			a.ui.warn("%s does not count and stays on the server: its signature is %s", x.Name, signatureWords(x.Detail))
+			a.ui.warn("%s does not count and stays on the server: its signature is %s", x.Name, x.Detail)
 			a.ui.hint("it is stored; check replies.trusted_roots in the configuration, and ask the office when they are right")
 		default:
 			a.ui.say("left in %s: %s (%s)", r.Environment.Outbox(), printable(x.Name), x.Detail)

@@ -109,7 +109,7 @@ func fetchJSON(f fetched) jsonFetch {
 			out.Sets = append(out.Sets, js)
 		}
 		for _, x := range r.Left {
-			out.Left = append(out.Left, jsonLeft{string(r.Environment), x.Name, string(x.Reason), x.Detail})
+			out.Left = append(out.Left, jsonLeft{string(r.Environment), x.Name, string(x.Reason), x.Detail.Error()})
 		}
 	}
 	for _, r := range f.read {

@@ -60,16 +60,38 @@ func (a *app) checkLanguage() error {
 	return nil
 }
 
+// sayable is what keeps the format of its English sentence and what is filled
+// in: errors and findings of lower packages.
+type sayable interface {
+	Said() (format string, args []any)
+}
+
 // text is something to say to a person. Errors among the arguments are said in
 // words.
 func text(format string, args ...any) lang.Text {
 	said := slices.Clone(args)
 	for i, a := range args {
-		if err, ok := a.(error); ok {
-			said[i] = words(err)
+		switch x := a.(type) {
+		case error:
+			said[i] = words(x)
+		case sayable:
+			said[i] = saidText(x)
 		}
 	}
 	return lang.T(format, said...)
+}
+
+// saidText says what a lower package found. Its strings may come from a file
+// name or a server.
+func saidText(x sayable) lang.Text {
+	format, args := x.Said()
+	args = slices.Clone(args)
+	for i, a := range args {
+		if s, ok := a.(string); ok {
+			args[i] = printable(s)
+		}
+	}
+	return text(format, args...)
 }
 
 // count is a number of things.

@@ -104,7 +104,7 @@ func buildNames(a *app, o nameOptions) error {
 		return usageError{err}
 	}
 	for _, f := range naming.Validate(set.GO().String(), naming.Context{Today: naming.DateOf(a.now())}) {
-		a.ui.warn("%s", f.Text)
+		a.ui.warn("%s", f)
 	}
 	var names []string
 	for p := 1; p <= set.Parts; p++ {
@@ -161,13 +161,13 @@ func explainNames(a *app, o nameOptions) error {
 		serious := err != nil
 		if !received {
 			for _, f := range naming.Validate(name, naming.Context{Account: c.Sender, Today: naming.DateOf(a.now())}) {
-				it.Faults = append(it.Faults, fault(f))
+				it.Faults = append(it.Faults, fault{f.ID, f.Warning, f.Text})
 				serious = serious || !f.Warning
 				word := text("fault")
 				if f.Warning {
 					word = text("warning")
 				}
-				a.ui.result("  %-8s %-8s %s", word, f.ID, printable(f.Text))
+				a.ui.result("  %-8s %-8s %s", word, f.ID, f)
 			}
 		}
 		if serious {

@@ -341,7 +341,7 @@ func giveUp(ctx context.Context, a *app, w *workplace, s *inbox.Submission, agai
 	if err != nil && transport.ClassOf(err) != transport.Permanent {
 		return false, err
 	}
-	err = w.deliverer.Abandon(ctx, s, "a person says that it did not arrive: "+o.reason)
+	err = w.deliverer.Abandon(ctx, s, saidNotArrived+o.reason)
 	if err != nil && s.State == inbox.Cancelled {
 		a.ui.warn("%s", explain(err).Message)
 		err = nil
@@ -381,7 +381,7 @@ func runMarkSent(ctx context.Context, a *app, o handOptions) (err error) {
 	if s.State != inbox.Unknown {
 		return &inbox.StateError{Name: s.Set.String(), Now: s.State, To: inbox.Sent}
 	}
-	if err := w.ledger.Move(ctx, s.ID, inbox.Sent, "a person says so: "+o.reason); err != nil {
+	if err := w.ledger.Move(ctx, s.ID, inbox.Sent, saidSent+o.reason); err != nil {
 		return err
 	}
 	if s, err = w.ledger.Submission(ctx, s.ID); err != nil {

@@ -10,12 +10,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/declaration"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
@@ -95,6 +97,33 @@ func TestStatusIsSaid(t *testing.T) {
 	})
 }
 
+func faultsOf(t *testing.T, xml string) []declaration.Fault {
+	t.Helper()
+	info, err := declaration.Inspect(strings.NewReader(xml), declaration.Options{})
+	if err != nil || len(info.Faults) == 0 {
+		t.Fatalf("%d faults, %v", len(info.Faults), err)
+	}
+	return info.Faults
+}
+
+func planned(t *testing.T, file string) error {
+	t.Helper()
+	_, err := inbox.Plan([]string{file}, false)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	return err
+}
+
+func named(t *testing.T, name string) error {
+	t.Helper()
+	_, err := naming.Parse(name)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	return err
+}
+
 // What goes wrong most, and what to do next, read aloud.
 func TestErrorsAreSaid(t *testing.T) {
 	t.Parallel()
@@ -120,10 +149,17 @@ func TestErrorsAreSaid(t *testing.T) {
 			fmt.Errorf("certificate c.p12: %w", sign.ErrWrongPassword),
 			errorf("SSH key %s: %s; nothing was sent", "id", &sshkey.FormatError{Found: "a public key", Hint: "give the private key file, usually the same name without .pub"}),
 			ledger.ErrNoSubmission,
+			&config.Error{Path: "c.toml", Line: 3, Key: "sender", Problem: naming.CheckSender("12")},
+			&inbox.FaultsError{Path: "x.xml", Faults: faultsOf(t, "<Dimona><Form></Dimona>")},
+			planned(t, "FI.DMFA.101380.20261120.00001.R.2.1"),
+			named(t, "FI.DMFA.1"),
 			errors.Join(lost, denied),
 			context.Canceled,
 		} {
 			a.ui.fail(err)
+		}
+		for _, f := range naming.Validate("FI.DFMA.101380.20991120.0001.X.2.3", naming.Context{Account: "999", Today: "20261120"}) {
+			a.ui.warn("%s", f)
 		}
 	})
 }

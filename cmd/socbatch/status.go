@@ -129,7 +129,7 @@ func statusTable(a *app, c config.Config, found []inbox.Submission) {
 			age = a.ui.text("%s late", age)
 			state.state = "late"
 		}
-		rows = append(rows, []cell{{text: s.Set.String()}, {text: sent}, {text: age, state: state.state}, state, {text: dash(s.Ticket)}, {text: dash(printable(s.Note))}})
+		rows = append(rows, []cell{{text: s.Set.String()}, {text: sent}, {text: age, state: state.state}, state, {text: dash(s.Ticket)}, {text: dash(a.ui.in(noteWords(s.Note)))}})
 	}
 	a.ui.table([]column{{"SET", false}, {"SENT", false}, {"AGE", false}, {"STATE", false}, {"RECEIPT", false}, {"REMARK", true}}, rows)
 }
@@ -213,7 +213,7 @@ func printStory(a *app, s inbox.Submission, history []ledger.Event, answers []le
 	f.add(text("environment"), u.text("%s, %s (folder %s)", s.Set.Environment, lang.Word(s.Set.Environment.Meaning()), s.Set.Inbox()))
 	f.add(text("state"), u.mark(string(s.State), u.in(stateWords(s.State))))
 	if s.Note != "" {
-		f.add(text("remark"), printable(s.Note))
+		f.add(text("remark"), u.in(noteWords(s.Note)))
 	}
 	if s.Ticket != "" {
 		f.add(text("receipt"), s.Ticket)
@@ -234,7 +234,7 @@ func printStory(a *app, s inbox.Submission, history []ledger.Event, answers []le
 		t, _ := time.Parse(time.RFC3339Nano, e.At)
 		line := fmt.Sprintf("%s  %s", t.In(naming.Brussels()).Format("2006-01-02 15:04:05"), u.in(stateWords(e.State)))
 		if e.Note != "" {
-			line += ": " + printable(e.Note)
+			line += ": " + u.in(noteWords(e.Note))
 		}
 		u.result("    %s", line)
 	}

@@ -128,9 +128,9 @@ func planSubmit(ctx context.Context, a *app, o submitOptions) (*submission, erro
 	if o.application != "" {
 		if faults := naming.Validate("FI."+o.application, naming.Context{}); len(faults) > 1 {
 			if f := faults[1]; f.Warning {
-				a.ui.warn("%s", f.Text)
+				a.ui.warn("%s", f)
 			} else {
-				return nil, usagef("--app: %s", f.Text)
+				return nil, usagef("--app: %s", f)
 			}
 		}
 	}
@@ -406,7 +406,7 @@ func settleLeft(ctx context.Context, a *app, l *ledger.Ledger, d *inbox.Delivere
 	err = d.Settle(ctx, sets)
 	for _, s := range sets {
 		if s.State != inbox.Unknown {
-			a.ui.say("  %s: %s (%s)", s.Set, stateWords(s.State), s.Note)
+			a.ui.say("  %s: %s (%s)", s.Set, stateWords(s.State), noteWords(s.Note))
 		}
 	}
 	if err != nil && (transport.ClassOf(err) == transport.Temporary || transport.ClassOf(err) == transport.Cancelled) {
@@ -438,7 +438,7 @@ func jobFiles(j inbox.Job) []string {
 
 func printWarnings(a *app, o inbox.Outcome) {
 	for _, w := range o.Warnings {
-		a.ui.warn("%s", printable(w))
+		a.ui.warn("%s", w)
 	}
 }
 
@@ -485,7 +485,10 @@ func finish(a *app, s *submission, outcomes []inbox.Outcome, answers []inbox.Sub
 	var codes []int
 	var first error
 	for _, o := range outcomes {
-		it := item{Files: jobFiles(o.Job), Resumed: o.Resumed, Warnings: o.Warnings}
+		it := item{Files: jobFiles(o.Job), Resumed: o.Resumed}
+		for _, w := range o.Warnings {
+			it.Warnings = append(it.Warnings, w.Error())
+		}
 		sub := o.Submission
 		if x, ok := latest[sub.ID]; ok {
 			sub = x

@@ -96,7 +96,7 @@ func (s *submission) await(ctx context.Context, a *app, l *ledger.Ledger, outcom
 	for _, sub := range latest {
 		line := a.ui.mark(string(sub.State), a.ui.in(stateWords(sub.State))) + "  " + sub.Set.String()
 		if sub.Note != "" {
-			line += "  " + printable(sub.Note)
+			line += "  " + a.ui.in(noteWords(sub.Note))
 		}
 		a.ui.result("%s", line)
 		if sub.State == inbox.Refused {

@@ -7,11 +7,13 @@ import (
 	"time"
 
 	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
 	"github.com/socbatch/socbatch/internal/secret"
 	"github.com/socbatch/socbatch/naming"
+	"github.com/socbatch/socbatch/outbox"
 	"github.com/socbatch/socbatch/sign"
 	"github.com/socbatch/socbatch/transport"
 	"github.com/socbatch/socbatch/transport/hostkey"
@@ -87,6 +89,18 @@ func wordsOf(err error) (lang.Text, bool) {
 			return text("root element %s fits the applications %s", printable(x.Root), fitting), true
 		}
 		return text("no application is known for the root element %s", printable(x.Root)), true
+	case *inbox.FaultsError:
+		return faultWords(x), true
+	case *outbox.TooLargeError:
+		return text("%s has more than %d bytes, which no reply has", printable(x.Name), x.Most), true
+	case *outbox.UnverifiedError:
+		return signatureWords(x.Reason), true
+	case *naming.UnknownError:
+		return text("%q is not a name of the channel: %s", x.Text, x.Reason), true
+	case *config.Error:
+		return configWords(x), true
+	case sayable:
+		return saidText(x), true
 	case *hostkey.Error:
 		return hostKeyWords(x), true
 	case *sshkey.FormatError:
@@ -117,6 +131,32 @@ var sentinels = []error{
 	sign.ErrUnsupportedKey, sign.ErrKeyTooShort, sign.ErrExpired, sign.ErrNotYetValid, sign.ErrKeyUsage, sign.ErrNoCertificate,
 	sign.ErrText, sign.ErrMalformed, sign.ErrNotDER, sign.ErrDigestMismatch, sign.ErrBadSignature, sign.ErrNoSignerCertificate,
 	sign.ErrUntrusted, sign.ErrSigningTime, sign.ErrAlgorithm,
+}
+
+func faultWords(e *inbox.FaultsError) lang.Text {
+	var all []any
+	for _, f := range e.Faults {
+		one := text("%s", f)
+		if f.ID != "" {
+			one = text("%s: %s", f.ID, f)
+		}
+		all = append(all, one)
+	}
+	return text(strings.TrimSuffix(strings.Repeat("%s; ", len(all)), "; "), all...)
+}
+
+func configWords(e *config.Error) lang.Text {
+	where := text("configuration")
+	switch {
+	case e.Line > 0:
+		where = text("configuration %s:%d", e.Path, e.Line)
+	case e.Path != "":
+		where = text("configuration %s", e.Path)
+	}
+	if e.Key != "" {
+		return text("%s: %s: %s", where, e.Key, e.Problem)
+	}
+	return text("%s: %s", where, e.Problem)
 }
 
 func heldWords(e *lock.HeldError) lang.Text {

@@ -54,6 +54,24 @@ func applicationWords(code string) lang.Text {
 	return text("%s, %s", code, lang.Word(x.Meaning))
 }
 
+// What a person says of a set, as the ledger keeps it.
+const (
+	saidSent       = "a person says so: "
+	saidNotArrived = "a person says that it did not arrive: "
+)
+
+// noteWords says a note of the ledger. An error that the ledger noted stays
+// English.
+func noteWords(note string) lang.Text {
+	if reason, ok := strings.CutPrefix(note, saidSent); ok {
+		return text("a person says so: %s", printable(reason))
+	}
+	if reason, ok := strings.CutPrefix(note, saidNotArrived); ok {
+		return text("a person says that it did not arrive: %s", printable(reason))
+	}
+	return lang.Word(printable(note))
+}
+
 // signatureWords says what checking a signature gave.
 func signatureWords(s string) lang.Text {
 	if who, ok := strings.CutPrefix(s, answers.SignatureValid); ok {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/socbatch/socbatch/internal/heartbeat"
 	"github.com/socbatch/socbatch/internal/lang"
+	"github.com/socbatch/socbatch/internal/problem"
 	"github.com/socbatch/socbatch/naming"
 )
 
@@ -215,7 +216,7 @@ func Load(path string, getenv func(string) string) (Config, string, error) {
 			return c, path, err
 		}
 	case named || !errors.Is(err, os.ErrNotExist):
-		return c, path, &Error{Path: path, Problem: err.Error()}
+		return c, path, &Error{Path: path, Problem: err}
 	default:
 		path = ""
 	}
@@ -233,7 +234,7 @@ type Error struct {
 	Path    string // file; empty for the environment
 	Line    int    // 0: not known
 	Key     string
-	Problem string
+	Problem error
 }
 
 func (e *Error) Error() string {
@@ -249,9 +250,12 @@ func (e *Error) Error() string {
 	if e.Key != "" {
 		b.WriteString(e.Key + ": ")
 	}
-	b.WriteString(e.Problem)
+	b.WriteString(e.Problem.Error())
 	return b.String()
 }
+
+// Unwrap gives the problem.
+func (e *Error) Unwrap() error { return e.Problem }
 
 func (c *Config) decode(path, text string) error {
 	text = strings.TrimPrefix(text, "\ufeff") // Notepad
@@ -259,14 +263,14 @@ func (c *Config) decode(path, text string) error {
 	if err != nil {
 		var perr toml.ParseError
 		if errors.As(err, &perr) {
-			return &Error{Path: path, Line: perr.Position.Line, Key: perr.LastKey, Problem: perr.Message}
+			return &Error{Path: path, Line: perr.Position.Line, Key: perr.LastKey, Problem: errors.New(perr.Message)}
 		}
-		return &Error{Path: path, Problem: err.Error()}
+		return &Error{Path: path, Problem: err}
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		sort.Slice(unknown, func(i, j int) bool { return len(unknown[i]) > len(unknown[j]) })
 		key := unknown[0]
-		return &Error{Path: path, Line: lineOf(text, key), Key: key.String(), Problem: "there is no such setting"}
+		return &Error{Path: path, Line: lineOf(text, key), Key: key.String(), Problem: problem.New("there is no such setting")}
 	}
 	dir := filepath.Dir(path)
 	for _, p := range c.paths() {
@@ -397,7 +401,7 @@ func (c *Config) environment(getenv func(string) string) error {
 	for _, v := range Variables() {
 		if text := getenv(v.Name); text != "" {
 			if err := v.apply(c, text); err != nil {
-				return &Error{Key: v.Name, Problem: "has no usable value"}
+				return &Error{Key: v.Name, Problem: problem.New("has no usable value")}
 			}
 		}
 	}
@@ -410,17 +414,17 @@ func (c *Config) environment(getenv func(string) string) error {
 // Check finds values that cannot be.
 func (c *Config) Check() error {
 	bad := func(key, format string, args ...any) error {
-		return &Error{Key: key, Problem: fmt.Sprintf(format, args...)}
+		return &Error{Key: key, Problem: problem.New(format, args...)}
 	}
 	if c.Sender != "" {
 		if err := naming.CheckSender(c.Sender); err != nil {
-			return bad("sender", "%v", err)
+			return &Error{Key: "sender", Problem: err}
 		}
 	}
 	if c.Environment != "" {
 		env, err := naming.ParseEnvironment(c.Environment)
 		if err != nil {
-			return bad("environment", "%v", err)
+			return &Error{Key: "environment", Problem: err}
 		}
 		if env == naming.Production {
 			return bad("environment", "production is never a default: give --env R on the command line each time")

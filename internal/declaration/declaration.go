@@ -19,6 +19,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/socbatch/socbatch/internal/problem"
 	"github.com/socbatch/socbatch/internal/xmlstream"
 )
 
@@ -43,8 +44,13 @@ type Fault struct {
 	Line int
 	// Message is a plain sentence that says what is wrong and what to change. It
 	// holds element names and line numbers, and no content.
-	Message string
+	Message *problem.Error
 }
+
+// Said gives Message for those who say it in another language.
+func (f Fault) Said() (format string, args []any) { return f.Message.Said() }
+
+func (f Fault) String() string { return f.Message.Error() }
 
 // Reference is one of the sender's own references (ReferenceOrigin 1).
 type Reference struct {
@@ -163,13 +169,13 @@ type inspector struct {
 
 func (p *inspector) fault(id string, line int, format string, args ...any) {
 	if len(p.info.Faults) < maxFaults {
-		p.info.Faults = append(p.info.Faults, Fault{ID: id, Line: line, Message: fmt.Sprintf(format, args...)})
+		p.info.Faults = append(p.info.Faults, Fault{ID: id, Line: line, Message: problem.New(format, args...)})
 	}
 }
 
 // warn is about the first line, where the encoding is declared.
 func (p *inspector) warn(id, format string, args ...any) {
-	p.info.Faults = append(p.info.Faults, Fault{ID: id, Warning: true, Line: 1, Message: fmt.Sprintf(format, args...)})
+	p.info.Faults = append(p.info.Faults, Fault{ID: id, Warning: true, Line: 1, Message: problem.New(format, args...)})
 }
 
 func (p *inspector) document() error {
@@ -407,13 +413,13 @@ func (p *inspector) judge(err error) error {
 	case errors.Is(err, xmlstream.ErrNotXML):
 		p.fault(NotWellFormed, 0, "the file is not XML: it does not start with <; give the declaration file itself, unpacked")
 	case errors.Is(err, xmlstream.ErrEntity):
-		p.fault(NotWellFormed, e.Line, "line %d: the file holds %s: take it out, and write the characters of its entities themselves", e.Line, e.Problem)
+		p.fault(NotWellFormed, e.Line, "line %d: the file holds %s: take it out, and write the characters of its entities themselves", e.Line, problem.Word(e.Problem))
 	case errors.Is(err, xmlstream.ErrMalformed):
-		where := ""
-		if e.Element != "" {
-			where = ", at element " + e.Element
+		if e.Element == "" {
+			p.fault(NotWellFormed, e.Line, "line %d: %s: %s", e.Line, problem.Word(e.Problem), adviceOn(e.Problem))
+		} else {
+			p.fault(NotWellFormed, e.Line, "line %d, at element %s: %s: %s", e.Line, e.Element, problem.Word(e.Problem), adviceOn(e.Problem))
 		}
-		p.fault(NotWellFormed, e.Line, "line %d%s: %s: %s", e.Line, where, e.Problem, advice(e.Problem))
 	default:
 		return err
 	}
@@ -437,40 +443,31 @@ func (p *inspector) judgeEncoding(err error) {
 	}
 }
 
-func advice(p xmlstream.Problem) string {
-	switch p {
-	case xmlstream.ProblemEntity:
-		return "write & as &amp;"
-	case xmlstream.ProblemAngle:
-		return "write < in text as &lt;"
-	case xmlstream.ProblemBytes:
-		return "save the file in the encoding that its first line names, best UTF-8"
-	case xmlstream.ProblemChar:
-		return "take the character out"
-	case xmlstream.ProblemUnfinished:
-		return "close every element; the file may have been cut off, so make it again"
-	case xmlstream.ProblemNesting:
-		return "close elements in the reverse order of opening them"
-	case xmlstream.ProblemStrayEnd:
-		return "take the end tag out, or open the element before it"
-	case xmlstream.ProblemAttribute:
-		return "write the attribute with = and quotes"
-	case xmlstream.ProblemDuplicate:
-		return "give each attribute once"
-	case xmlstream.ProblemSecondRoot:
-		return "put all Form elements into one root element"
-	case xmlstream.ProblemOutside:
-		return "take out what follows the last end tag"
-	case xmlstream.ProblemDeclaration:
-		return "begin the file with <?xml, nothing before it, and write it once"
-	case xmlstream.ProblemVersion:
-		return "write version=\"1.0\""
-	case xmlstream.ProblemPrefix:
-		return "declare the prefix with xmlns:, or take it out"
-	case xmlstream.ProblemComment:
-		return "write comments as <!-- … -->, without -- inside"
-	case xmlstream.ProblemCDATAEnd:
-		return "write ]]> in text as ]]&gt;"
-	}
-	return "open the file in an XML editor at this line"
+// advice says what to do about a problem of the XML.
+var advice = map[xmlstream.Problem]problem.Word{
+	xmlstream.ProblemEntity:      "write & as &amp;",
+	xmlstream.ProblemAngle:       "write < in text as &lt;",
+	xmlstream.ProblemBytes:       "save the file in the encoding that its first line names, best UTF-8",
+	xmlstream.ProblemChar:        "take the character out",
+	xmlstream.ProblemUnfinished:  "close every element; the file may have been cut off, so make it again",
+	xmlstream.ProblemNesting:     "close elements in the reverse order of opening them",
+	xmlstream.ProblemStrayEnd:    "take the end tag out, or open the element before it",
+	xmlstream.ProblemAttribute:   "write the attribute with = and quotes",
+	xmlstream.ProblemDuplicate:   "give each attribute once",
+	xmlstream.ProblemSecondRoot:  "put all Form elements into one root element",
+	xmlstream.ProblemOutside:     "take out what follows the last end tag",
+	xmlstream.ProblemDeclaration: "begin the file with <?xml, nothing before it, and write it once",
+	xmlstream.ProblemVersion:     "write version=\"1.0\"",
+	xmlstream.ProblemPrefix:      "declare the prefix with xmlns:, or take it out",
+	xmlstream.ProblemComment:     "write comments as <!-- … -->, without -- inside",
+	xmlstream.ProblemCDATAEnd:    "write ]]> in text as ]]&gt;",
 }
+
+func adviceOn(p xmlstream.Problem) problem.Word {
+	if a, ok := advice[p]; ok {
+		return a
+	}
+	return generalAdvice
+}
+
+const generalAdvice problem.Word = "open the file in an XML editor at this line"

@@ -109,7 +109,7 @@ func TestFaults(t *testing.T) {
 			ok := len(info.Faults) == len(c.want)
 			for i := range min(len(info.Faults), len(c.want)) {
 				g, w := info.Faults[i], c.want[i]
-				ok = ok && g.ID == w.id && g.Warning == w.warn && g.Line == w.line && strings.Contains(g.Message, w.has)
+				ok = ok && g.ID == w.id && g.Warning == w.warn && g.Line == w.line && strings.Contains(g.String(), w.has)
 			}
 			if !ok {
 				t.Errorf("got %+v\nwant %+v", info.Faults, c.want)
@@ -246,7 +246,7 @@ func FuzzInspect(f *testing.F) {
 			t.Errorf("%d bytes of %d, %d forms", info.Bytes, len(b), len(info.First))
 		}
 		for _, f := range info.Faults {
-			if f.ID == "" || f.Message == "" || strings.ContainsAny(f.Message, "\x00\x1b\r\n") {
+			if f.ID == "" || f.String() == "" || strings.ContainsAny(f.String(), "\x00\x1b\r\n") {
 				t.Errorf("fault %+v", f)
 			}
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+
+	"github.com/socbatch/socbatch/internal/problem"
 )
 
 // migrations are applied in order, each once; the ledger's version is how many
@@ -228,7 +230,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	if version > len(migrations) {
-		return fmt.Errorf("the ledger has version %d and this program knows up to %d: use the newer program", version, len(migrations))
+		return problem.New("the ledger has version %d and this program knows up to %d: use the newer program", version, len(migrations))
 	}
 	if version == len(migrations) {
 		return nil

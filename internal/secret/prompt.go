@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"golang.org/x/term"
+
+	"github.com/socbatch/socbatch/internal/problem"
 )
 
 // ErrNoTerminal says that there is nobody to ask.
@@ -26,7 +28,7 @@ func Prompt(question string) (string, error) {
 	b, err := term.ReadPassword(int(in.Fd())) //nolint:gosec // a file descriptor is small
 	_, _ = fmt.Fprintln(out)
 	if err != nil {
-		return "", errors.New("the password could not be read from the terminal")
+		return "", problem.New("the password could not be read from the terminal")
 	}
 	return string(b), nil
 }

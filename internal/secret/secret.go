@@ -4,13 +4,14 @@ package secret
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/unicode"
+
+	"github.com/socbatch/socbatch/internal/problem"
 )
 
 const maxSize = 64 << 10
@@ -28,7 +29,7 @@ func FromFile(path string) (string, error) {
 		return "", err
 	}
 	if len(b) > maxSize {
-		return "", fmt.Errorf("%s is too large to be a password", path)
+		return "", problem.New("%s is too large to be a password", path)
 	}
 	s, err := Decode(b)
 	if err != nil {
@@ -44,7 +45,7 @@ func Decode(b []byte) (string, error) {
 		decoded, err := unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder().Bytes(b)
 		// The decoder writes U+FFFD for what it cannot read.
 		if err != nil || bytes.ContainsRune(decoded, utf8.RuneError) {
-			return "", errors.New("the password is not readable UTF-16")
+			return "", problem.New("the password is not readable UTF-16")
 		}
 		b = decoded
 	case bytes.HasPrefix(b, []byte{0xef, 0xbb, 0xbf}):
@@ -55,7 +56,7 @@ func Decode(b []byte) (string, error) {
 	}
 	b = bytes.TrimSuffix(b, []byte{'\r'})
 	if !utf8.Valid(b) {
-		return "", errors.New("the password is not UTF-8: save the file as UTF-8")
+		return "", problem.New("the password is not UTF-8: save the file as UTF-8")
 	}
 	return string(b), nil
 }
