@@ -144,7 +144,7 @@ func planSubmit(ctx context.Context, a *app, o submitOptions) (*submission, erro
 		a.watched.environments = []naming.Environment{s.env}
 	}
 	for _, j := range s.jobs {
-		if err := fitsNamed(j, c, s.env, o.application); err != nil {
+		if err := fitsNamed(j, c, s.env, o.application, naming.DateOf(a.now())); err != nil {
 			return nil, err
 		}
 	}
@@ -203,7 +203,7 @@ func environmentOf(flag string, c config.Config, jobs []inbox.Job) (naming.Envir
 }
 
 // fitsNamed compares a name that a file already has with everything else.
-func fitsNamed(j inbox.Job, c config.Config, env naming.Environment, application string) error {
+func fitsNamed(j inbox.Job, c config.Config, env naming.Environment, application string, today naming.Date) error {
 	n := j.Named
 	switch {
 	case n == nil:
@@ -214,6 +214,8 @@ func fitsNamed(j inbox.Job, c config.Config, env naming.Environment, application
 		return usagef("%s is named for sender %s and you are %s (ACRF-108); nothing was sent", j.Files[0], n.Sender, c.Sender)
 	case application != "" && n.Application != application:
 		return usagef("%s is named for application %s and --app says %s; nothing was sent", j.Files[0], n.Application, application)
+	case n.Date > today:
+		return usagef("%s is dated %s and today is %s (ACRF-111): rename it, or set the clock right; nothing was sent", j.Files[0], n.Date, today)
 	}
 	return nil
 }
