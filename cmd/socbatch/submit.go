@@ -13,11 +13,13 @@ import (
 
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/durable"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/sign"
 	"github.com/socbatch/socbatch/transport"
+	"github.com/socbatch/socbatch/transport/hostkey"
 	"github.com/socbatch/socbatch/transport/sftp"
 )
 
@@ -357,7 +359,7 @@ func send(ctx context.Context, a *app, s *submission) (err error) {
 			a.ui.event("submission", map[string]any{"submission": submissionJSON(sub)})
 		}
 	}
-	tidy(ctx, a, l, spool)
+	tidy(ctx, a, l, spool, c.StateDir)
 	var answers []inbox.Submission
 	if s.options.wait > 0 && ctx.Err() == nil {
 		if answers, err = s.await(ctx, a, l, outcomes, session, endpoint); err != nil {
@@ -367,15 +369,17 @@ func send(ctx context.Context, a *app, s *submission) (err error) {
 	return finish(a, s, outcomes, answers, false)
 }
 
-// tidy removes the frozen copies that runs which were killed left before they
-// had a name. A day is longer than any run takes from the one to the other.
-func tidy(ctx context.Context, a *app, l *ledger.Ledger, spool *inbox.Spool) {
-	left, err := spool.Abandoned(a.now().Add(-24*time.Hour), func() (map[string]bool, error) { return l.Spools(ctx) })
+// tidy removes what runs that were killed left: frozen copies that have no name
+// yet, and halves of small files. A day is longer than any run takes for these.
+func tidy(ctx context.Context, a *app, l *ledger.Ledger, spool *inbox.Spool, stateDir string) {
+	before := a.now().Add(-24 * time.Hour)
+	left, err := spool.Abandoned(before, func() (map[string]bool, error) { return l.Spools(ctx) })
 	for _, name := range left {
 		err = errors.Join(err, spool.Drop(name))
 	}
+	err = errors.Join(err, a.disk.Sweep(stateDir, durable.NewPrefix, before), a.disk.Sweep(stateDir, hostkey.NewPrefix, before))
 	if len(left) > 0 || err != nil {
-		a.log.Debug("frozen copies without a name are removed", "copies", len(left), "error", err)
+		a.log.Debug("what killed runs left is removed", "copies", len(left), "error", err)
 	}
 }
 

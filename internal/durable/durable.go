@@ -9,8 +9,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Disk writes files. The zero value is the real disk; it is safe for use by
@@ -194,9 +196,12 @@ func removeQuietly(path string) error {
 	return nil
 }
 
+// NewPrefix begins the names of files that WriteFile is writing.
+const NewPrefix = ".new-"
+
 // WriteFile creates or replaces a file with what write produces.
 func (d *Disk) WriteFile(path string, write func(io.Writer) error) error {
-	t, err := d.Create(filepath.Dir(path), ".new-*")
+	t, err := d.Create(filepath.Dir(path), NewPrefix+"*")
 	if err != nil {
 		return err
 	}
@@ -228,6 +233,30 @@ func (d *Disk) RemoveAll(path string) error {
 		return err
 	}
 	return os.RemoveAll(path)
+}
+
+// Sweep removes the temporary files of a directory whose names begin with a
+// prefix and that were last written before a time: runs that were killed left
+// them.
+func (d *Disk) Sweep(dir, prefix string, before time.Time) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), prefix) || !e.Type().IsRegular() {
+			continue
+		}
+		info, err := e.Info()
+		if err == nil && info.ModTime().Before(before) {
+			err = d.Remove(filepath.Join(dir, e.Name()))
+		}
+		if err != nil && !errors.Is(err, os.ErrNotExist) { // its writer is done with it
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // dirSync lets the goroutines that wait for the same directory share one

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -244,6 +245,32 @@ func TestRemove(t *testing.T) {
 	}
 	if err := d.Remove(path); err != nil {
 		t.Errorf("a file that is not there: %v", err)
+	}
+}
+
+func TestSweep(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Now()
+	for name, age := range map[string]time.Duration{"file": 48 * time.Hour, NewPrefix + "old": 48 * time.Hour, NewPrefix + "fresh": time.Minute} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join((&Disk{}).WriteFile(path, writing("x")), os.Chtimes(path, time.Time{}, now.Add(-age))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := now.Add(-24 * time.Hour)
+	if err := failing("remove").Sweep(dir, NewPrefix, before); !errors.Is(err, errFull) {
+		t.Errorf("got %v", err)
+	}
+	for range 2 {
+		if err := (&Disk{}).Sweep(dir, NewPrefix, before); err != nil {
+			t.Error(err)
+		}
+	}
+	if got, want := list(t, dir), NewPrefix+"fresh=x file=x "; got != want {
+		t.Errorf("in the directory: %q, want %q", got, want)
+	}
+	if err := (&Disk{}).Sweep(filepath.Join(dir, "none"), NewPrefix, before); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -11,6 +11,9 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
+// NewPrefix begins the names of files that Accept is writing beside known_hosts.
+const NewPrefix = ".known_hosts-"
+
 // Accept adds a line for key and hostport ("host:port") to the known_hosts
 // file, which is created with mode 0600 (its directory 0700) if need be. The
 // file is replaced as a whole, so that a reader sees it with the line or
@@ -59,7 +62,7 @@ func Accept(file, hostport string, key ssh.PublicKey) (err error) {
 }
 
 func replace(dir, file string, data []byte, mode os.FileMode) (err error) {
-	tmp, err := os.CreateTemp(dir, ".known_hosts-*")
+	tmp, err := os.CreateTemp(dir, NewPrefix+"*")
 	if err != nil {
 		return err
 	}
