@@ -45,9 +45,15 @@ type job struct {
 // maxGrouped bounds the changes in one transaction.
 const maxGrouped = 512
 
-// openPatience bounds for how long opening is tried again. A ledger that really
-// is busy is waited for once, for longer (busy_timeout).
-const openPatience = 5 * time.Second
+// How a ledger is waited for that another process keeps busy; tests are in a
+// hurry.
+var (
+	busyTimeout = 15 * time.Second // of every access, by SQLite
+	// openPatience bounds for how long opening is tried again where SQLite does
+	// not wait. A ledger that really is busy is waited for once, for longer.
+	openPatience = 5 * time.Second
+	openPause    = func() { time.Sleep(20 * time.Millisecond) }
+)
 
 // Open opens the ledger in a file, and makes it when it is not there. The
 // directory is made too; both are readable by the owner only. The clock may be
@@ -81,7 +87,7 @@ func Open(ctx context.Context, path string, now func() time.Time) (*Ledger, erro
 	begin := time.Now()
 	err = migrate(ctx, l.writes)
 	for TroubleOf(err) == Busy && ctx.Err() == nil && time.Since(begin) < openPatience {
-		time.Sleep(20 * time.Millisecond)
+		openPause()
 		err = migrate(ctx, l.writes)
 	}
 	if err != nil {
@@ -93,7 +99,7 @@ func Open(ctx context.Context, path string, now func() time.Time) (*Ledger, erro
 
 func source(path, lock string) string {
 	q := url.Values{"_txlock": {lock}, "_pragma": {
-		"busy_timeout(15000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
+		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
 	}}
 	return "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath() + "?" + q.Encode()
 }
