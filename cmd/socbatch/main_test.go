@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/crypto/ssh"
 
+	"github.com/socbatch/socbatch/internal/lock"
 	"github.com/socbatch/socbatch/internal/sandbox"
 	"github.com/socbatch/socbatch/naming"
 )
@@ -45,6 +47,7 @@ type stand struct {
 	server *sandbox.Server
 	dir    string // of the client
 	config string
+	letGo  func() // what the script holds
 }
 
 // newStand starts a server. change may be nil.
@@ -167,6 +170,19 @@ func TestScripts(t *testing.T) {
 					ts.Fatalf("%v left instead of %s", left, args[1])
 				}
 			},
+			// hold lock NAME, hold ledger: as another socbatch at work would,
+			// until release.
+			"hold": func(ts *testscript.TestScript, _ bool, args []string) {
+				st, _ := ts.Value(key{}).(*stand)
+				letGo, err := st.hold(args)
+				ts.Check(err)
+				ts.Defer(letGo)
+				st.letGo = letGo
+			},
+			"release": func(ts *testscript.TestScript, _ bool, _ []string) {
+				st, _ := ts.Value(key{}).(*stand)
+				st.letGo()
+			},
 			// schema NAME: the last standard output is as docs/schema/NAME says.
 			"schema": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(checkContract(contracts, args[0], ts.ReadFile("stdout")))
@@ -188,6 +204,22 @@ func TestScripts(t *testing.T) {
 			},
 		},
 	})
+}
+
+// hold takes a lock, or the ledger for writing.
+func (s *stand) hold(args []string) (letGo func(), err error) {
+	state := filepath.Join(s.dir, "state")
+	if args[0] == "lock" {
+		l, err := lock.Acquire(context.Background(), filepath.Join(state, "locks"), args[1], "socbatch elsewhere", 0)
+		return sync.OnceFunc(func() { _ = l.Release() }), err
+	}
+	db, err := sql.Open("sqlite", filepath.Join(state, "ledger.db"))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	_, err = db.Exec(`BEGIN IMMEDIATE`)
+	return sync.OnceFunc(func() { _ = db.Close() }), err
 }
 
 // scenarioOf reads scenario.toml of a script, where it has one.
