@@ -11,6 +11,7 @@ import (
 
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/errorid"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/report"
@@ -214,7 +215,7 @@ func (p reporter) row(s inbox.Submission, notes []string) []report.Cell {
 	if late(p.a, p.config, s) != inbox.InTime {
 		state.Text = u.text("%s, late (%s)", stateWords(s.State), ageWords(p.a.now().Sub(s.SentAt)))
 	}
-	remark := report.Cell{Text: printable(s.Note), Notes: notes}
+	remark := report.Cell{Text: u.in(noteWords(s.Note)), Notes: notes}
 	if len(notes) == 0 {
 		remark.Text = dash(remark.Text)
 	}
@@ -232,13 +233,19 @@ func (p reporter) why(ctx context.Context, s inbox.Submission) ([]string, error)
 	}
 	var notes []string
 	seen := map[string]bool{}
+	note := func(line string) {
+		if line != "" && len(notes) < maxNotes && !seen[line] {
+			seen[line] = true
+			notes = append(notes, line)
+		}
+	}
 	for _, a := range answers {
 		for _, x := range a.Anomalies {
-			line := printable(strings.TrimSpace(strings.Join([]string{x.ErrorID, x.Class, x.Tag, x.Location}, " ")))
-			if len(notes) < maxNotes && !seen[line] {
-				notes = append(notes, line)
+			note(printable(strings.TrimSpace(strings.Join([]string{x.ErrorID, x.Class, x.Tag, x.Location}, " "))))
+			if id, ok := errorid.Parse(x.ErrorID); ok {
+				means, do := codeWords(id, p.a.ui.lang)
+				note(means + " → " + do[0])
 			}
-			seen[line] = true
 		}
 	}
 	return notes, nil

@@ -16,11 +16,14 @@ import (
 	"time"
 
 	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/answers"
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/declaration"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
+	"github.com/socbatch/socbatch/internal/report"
+	"github.com/socbatch/socbatch/internal/testkit"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/sign"
 	"github.com/socbatch/socbatch/transport"
@@ -94,6 +97,26 @@ func TestStatusIsSaid(t *testing.T) {
 				Anomalies: []ledger.Anomaly{{ErrorID: "00024-005", Class: "W", Tag: "EmployerClass"}},
 			}},
 		})
+	})
+}
+
+// The page, with a set of each state.
+func TestReportIsSaid(t *testing.T) {
+	t.Parallel()
+	l := testkit.Ledger(t, "")
+	golden(t, "report", func(a *app) {
+		c := config.Defaults(func(string) string { return "" })
+		c.Sender = "101380"
+		p := reporter{a: a, config: c, ledger: l, options: reportOptions{limit: 3}, from: a.now().AddDate(0, 0, -90)}
+		page, err := p.page(t.Context(), sets(), []ledger.ListedReply{{Reply: ledger.Reply{
+			Name: "FO.NOTI.999999.20261120.00001.R", FetchedAt: a.now(), Signature: answers.SignatureInvalid + "x", Conflict: true,
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := report.Write(a.ui.out, page); err != nil {
+			t.Fatal(err)
+		}
 	})
 }
 

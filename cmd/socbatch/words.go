@@ -1,6 +1,7 @@
 package main
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/socbatch/socbatch/inbox"
@@ -69,8 +70,22 @@ func noteWords(note string) lang.Text {
 	if reason, ok := strings.CutPrefix(note, saidNotArrived); ok {
 		return text("a person says that it did not arrive: %s", printable(reason))
 	}
+	if m := countedForms.FindStringSubmatch(note); m != nil {
+		said := map[string]lang.Text{
+			"refused": text("%s of %s forms refused", m[1], m[2]), "to validate": text("%s of %s forms to validate", m[1], m[2]),
+			"answered": text("%s of %s forms answered", m[1], m[2]),
+		}[m[3]]
+		if m[4] == "" {
+			return said
+		}
+		return text("%s: %s", said, printable(m[4]))
+	}
 	return lang.Word(printable(note))
 }
+
+// countedForms is how the ledger notes what the answers to the forms of a set
+// say together.
+var countedForms = regexp.MustCompile(`^(\d+) of (\d+) forms (refused|to validate|answered)(?:: (.*))?$`)
 
 // signatureWords says what checking a signature gave.
 func signatureWords(s string) lang.Text {
