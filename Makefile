@@ -17,7 +17,7 @@ VULN_VERSION = v1.9.0
 
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 
-.PHONY: help demo build install test lint vuln fuzz bench crash cross clean
+.PHONY: help demo build install test lint vuln fuzz bench crash disk cross clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | while IFS='	' read -r target text; do \
@@ -55,6 +55,9 @@ crash: ## kill, cut and restart everywhere, SCHEDULES (2000) times, made from SE
 	@mkdir -p .build
 	$(GO) build -tags crashpoints -o .build/socbatch-crash ./cmd/socbatch
 	$(GO) run ./internal/crash -server $(SERVER) -binary .build/socbatch-crash -schedules $(SCHEDULES) -seed $(SEED) -parallel 2
+
+disk: ## let the disk fail at every system call of submit and fetch, one by one (Linux on amd64)
+	SOCBATCH_DISK=all $(GO) test -count=1 -timeout 2h -run '^TestDiskFaults$$' ./cmd/socbatch
 
 cross: ## check and build for Linux on ARM, Windows and macOS
 	for target in linux/arm64 windows/amd64 darwin/arm64; do \

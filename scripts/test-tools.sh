@@ -19,6 +19,7 @@ tools='sshd openssh-server
 sftp-server openssh-sftp-server
 ssh-keygen openssh-client
 openssl openssl
+mount mount
 keytool -'
 
 packages=
