@@ -16,7 +16,11 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestSignVerifiesWithOpenSSL(t *testing.T) {
 	needTool(t, "openssl")

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
 	"golang.org/x/crypto/ssh"
 
 	"github.com/socbatch/socbatch/internal/lock"
@@ -29,7 +30,19 @@ func TestMain(m *testing.M) {
 	if err := os.Setenv("GORACE", raceOptions); err != nil {
 		panic(err)
 	}
-	testscript.Main(m, map[string]func(){"socbatch": main, "socbatch-measured": measured})
+	testscript.Main(leakChecked{m}, map[string]func(){"socbatch": main, "socbatch-measured": measured})
+}
+
+// leakChecked fails where something runs on after all tests.
+type leakChecked struct{ *testing.M }
+
+func (m leakChecked) Run() int {
+	code := m.M.Run()
+	if err := goleak.Find(goleak.IgnoreTopFunction("database/sql.(*DB).connectionOpener")); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	return code
 }
 
 // sharedKit is made once: its keys take a while.

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/answers"
 	"github.com/socbatch/socbatch/internal/ledger"
@@ -25,6 +27,10 @@ import (
 	"github.com/socbatch/socbatch/outbox"
 	"github.com/socbatch/socbatch/sign"
 )
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("database/sql.(*DB).connectionOpener"))
+}
 
 type world struct {
 	t       *testing.T

@@ -12,8 +12,12 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"go.uber.org/goleak"
+
 	"github.com/socbatch/socbatch/internal/xmlstream"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func testFile(t testing.TB, name string) []byte {
 	t.Helper()

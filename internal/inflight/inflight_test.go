@@ -7,8 +7,12 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/socbatch/socbatch/transport"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // A server that allows few open files slows the work down and fails none.
 func TestLimitFindsWhatTheServerAllows(t *testing.T) {

@@ -9,8 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/socbatch/socbatch/internal/lock"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestAcquire(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "locks")

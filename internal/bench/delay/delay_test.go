@@ -6,7 +6,11 @@ import (
 	"io"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 type arrivals struct {
 	at   []time.Time
