@@ -34,17 +34,19 @@ type hookDocument struct {
 // callHooks tells the hooks of replies and refusals, one after the other, also
 // of those that a run which was killed left. What goes wrong is a warning.
 func (a *app) callHooks(ctx context.Context, c config.Config, l *ledger.Ledger) {
-	if len(hooksOf(c)) == 0 {
+	hooks := hooksOf(c)
+	delete(hooks, ledger.OnError) // a run that failed is told of by itself
+	if len(hooks) == 0 {
 		return
 	}
 	// A call that was begun is recorded to its end, also after Ctrl-C.
 	whole := context.WithoutCancel(ctx)
-	calls, err := l.DueCalls(whole, slices.Collect(maps.Keys(hooksOf(c)))...)
+	calls, err := l.DueCalls(whole, slices.Collect(maps.Keys(hooks))...)
 	for _, call := range calls {
 		if err != nil || ctx.Err() != nil {
 			break
 		}
-		if !a.tiredHooks[call.Hook] && call.Hook != ledger.OnError {
+		if !a.tiredHooks[call.Hook] {
 			err = a.callHook(whole, c, l, call)
 		}
 	}
