@@ -13,7 +13,7 @@ import (
 	"github.com/socbatch/socbatch/transport/sshkey"
 )
 
-// Exit codes. docs/exit-codes.md and exitHelp say the same.
+// Exit codes. docs/exit-codes.md and exitCodes say the same.
 const (
 	exitDone        = 0
 	exitFailed      = 1
@@ -29,19 +29,24 @@ const (
 	exitInterrupted = 130
 )
 
-const exitHelp = `Exit codes:
-    0  done
-    1  failed
-    2  wrong use or configuration
-    3  partly done: some files or sets failed, the others are done
-    4  credentials, certificate or host key
-    5  temporary failure: the same command may succeed later
-    6  refused by the authority
-    7  already sent
-    8  no answer yet
-    9  outcome unknown: a GO was sent and its answer was lost
-   11  another process is at work
-  130  interrupted`
+// exitCodes are the exit codes and what they mean, in English.
+var exitCodes = []struct {
+	code  int
+	means string
+}{
+	{exitDone, "done"},
+	{exitFailed, "failed"},
+	{exitUsage, "wrong use or configuration"},
+	{exitPartly, "partly done: some files or sets failed, the others are done"},
+	{exitCredentials, "credentials, certificate or host key"},
+	{exitTemporary, "temporary failure: the same command may succeed later"},
+	{exitRefused, "refused by the authority"},
+	{exitAlready, "already sent"},
+	{exitNoAnswer, "no answer yet"},
+	{exitUnknown, "outcome unknown: a GO was sent and its answer was lost"},
+	{exitLocked, "another process is at work"},
+	{exitInterrupted, "interrupted"},
+}
 
 // usageError is a wrong use of the command line.
 type usageError struct{ error }

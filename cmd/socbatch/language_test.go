@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/nicksnyder/go-i18n/v2/i18n"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/answers"
@@ -116,6 +118,9 @@ func said(t *testing.T) map[string]message {
 	for _, word := range tableWords() {
 		add("a table of words", word)
 	}
+	for _, word := range helpWords() {
+		add("help", word)
+	}
 	return found
 }
 
@@ -170,6 +175,38 @@ func tableWords() []string {
 	for k := reply.Other + 1; k <= reply.ConsultationAnswer; k++ {
 		words = append(words, k.String())
 	}
+	return words
+}
+
+// helpWords are the texts of the help.
+func helpWords() []string {
+	words := []string{"Help about any command", "Generate the autocompletion script for the specified shell"} // cobra's
+	for _, x := range exitCodes {
+		words = append(words, x.means)
+	}
+	a := &app{ui: &ui{lang: lang.English}, getenv: func(string) string { return "" }}
+	root := newRootCmd(a)
+	for _, g := range root.Groups() {
+		words = append(words, g.Title)
+	}
+	var walk func(*cobra.Command)
+	walk = func(c *cobra.Command) {
+		words = append(words, c.Short)
+		for _, p := range splitPassages(c.Long) {
+			if p != c.Short+"." {
+				words = append(words, p)
+			}
+		}
+		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if f.Name != "config" { // its default is the machine's
+				words = append(words, f.Usage)
+			}
+		})
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk(root)
 	return words
 }
 
@@ -236,17 +273,18 @@ func (c constants) text(args []ast.Expr, i int) (string, bool) {
 }
 
 var (
-	verbs   = regexp.MustCompile(`%(\[\d+\])?[-+# 0]*\d*[a-zA-Z%]`)
-	letters = regexp.MustCompile(`\pL`)
+	verbs       = regexp.MustCompile(`%(\[\d+\])?[-+# 0]*\d*[a-zA-Z%]`)
+	placeholder = regexp.MustCompile("`.*?`") // the value of a flag
+	letters     = regexp.MustCompile(`\pL`)
 )
 
 // sameAsEnglish are texts that a language shares with English, sameEverywhere
 // those that all have.
 var (
 	sameAsEnglish = map[lang.Language][]string{
-		lang.Dutch: {"%s, %d bytes", "--app: %s", "test", "ticket", "tickets"},
+		lang.Dutch: {"%d argument", "%s, %d bytes", "--app: %s", "test", "ticket", "tickets"},
 		lang.French: {
-			"Signature", "application", "configuration", "configuration %s", "configuration %s:%d", "date", "notification", "production",
+			"%d argument", "Signature", "application", "configuration", "configuration %s", "configuration %s:%d", "date", "notification", "production",
 			"signature", "test", "ticket", "tickets",
 		},
 		lang.German: {"--app: %s"},
@@ -305,6 +343,9 @@ func checkTranslation(t *testing.T, l lang.Language, key string, want message, m
 		}
 		if !slices.Equal(arguments(f), arguments(key)) {
 			t.Errorf("%q has other arguments in %q", key, f)
+		}
+		if !slices.Equal(placeholder.FindAllString(f, -1), placeholder.FindAllString(key, -1)) {
+			t.Errorf("%q names the value otherwise in %q", key, f)
 		}
 		if f == key && !slices.Contains(sameAsEnglish[l], key) && !slices.Contains(sameEverywhere, key) {
 			t.Errorf("%q is not translated, or misses among those that are the same", key)

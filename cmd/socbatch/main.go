@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -42,6 +41,7 @@ func run(ctx context.Context, args []string, s streams, getenv func(string) stri
 	}
 	a.chooseLanguage(args)
 	root := newRootCmd(a)
+	a.ui.speakHelp(root)
 	root.SetArgs(args)
 	root.SetIn(s.in)
 	root.SetOut(s.out)
@@ -50,9 +50,6 @@ func run(ctx context.Context, args []string, s streams, getenv func(string) stri
 	if err == nil {
 		a.afterRun(ctx, nil)
 		return exitDone
-	}
-	if strings.HasPrefix(err.Error(), "unknown command") { // cobra has no type for it
-		err = usageError{err}
 	}
 	a.ui.fail(err)
 	a.afterRun(ctx, err)

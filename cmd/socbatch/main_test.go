@@ -273,12 +273,8 @@ func TestExitCodesAreDocumented(t *testing.T) {
 		exitNoAnswer, exitUnknown, exitLocked, exitInterrupted,
 	}
 	var documented []int
-	for _, line := range strings.Split(exitHelp, "\n")[1:] {
-		var n int
-		if _, err := fmt.Sscan(line, &n); err != nil {
-			t.Fatal(err)
-		}
-		documented = append(documented, n)
+	for _, x := range exitCodes {
+		documented = append(documented, x.code)
 	}
 	if !slices.Equal(codes, documented) {
 		t.Errorf("codes %v, documented %v", codes, documented)

@@ -55,14 +55,15 @@ func newRootCmd(a *app) *cobra.Command {
 		Long: `socbatch sends declarations (DmfA, Dimona, ASR, temporary unemployment, …) to the
 Belgian social security over SFTP, signed and named as it asks, and brings the
 receipts and notifications back. It never sends a declaration twice and never
-deletes a reply on the server before it is safely stored.
-
-` + exitHelp,
+deletes a reply on the server before it is safely stored.`,
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:          noCommand,
+
+		SuggestionsMinimumDistance: 2,
+
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			a.log = a.ui.logger(a.verbose)
 			a.ui.json = a.ui.json || a.ui.events
@@ -72,7 +73,7 @@ deletes a reply on the server before it is safely stored.
 	cmd.SetVersionTemplate("socbatch {{.Version}}\n")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	f := cmd.PersistentFlags()
-	f.StringVar(&a.configPath, "config", "", "configuration `FILE` (default "+displayPath(config.DefaultPath(a.getenv))+")")
+	f.StringVar(&a.configPath, "config", "", a.ui.text("configuration `FILE` (default %s)", displayPath(config.DefaultPath(a.getenv))))
 	f.BoolVar(&a.ui.json, "json", false, "print the result as JSON on standard output, and nothing else there")
 	f.BoolVar(&a.ui.events, "events", false, "JSON, and before the result an object per line for what happens")
 	f.BoolVarP(&a.ui.quiet, "quiet", "q", false, "say nothing but results and errors")
@@ -87,7 +88,6 @@ deletes a reply on the server before it is safely stored.
 	add := func(group string, cmds ...*cobra.Command) {
 		for _, c := range cmds {
 			c.GroupID = group
-			wrapUsage(c)
 			cmd.AddCommand(c)
 		}
 	}
@@ -95,27 +95,35 @@ deletes a reply on the server before it is safely stored.
 	add("trouble", newResumeCmd(a, runResume), newCancelCmd(a, runCancel), newMarkSentCmd(a, runMarkSent), newResubmitCmd(a, runResubmit), newHostKeyCmd(a))
 	add("parts", newNameCmd(a, runName), newSignCmd(a, runSign), newVerifyCmd(a, runVerify))
 	add("try", newSandboxCmd(a, runSandbox), newDemoCmd(a, runDemo))
-	versionCmd := newVersionCmd(a)
-	wrapUsage(versionCmd)
-	cmd.AddCommand(versionCmd)
+	cmd.AddCommand(newVersionCmd(a))
+	for _, c := range cmd.Commands() {
+		wrapUsage(c)
+	}
 	return cmd
 }
 
-// wrapUsage makes wrong arguments a usage error, and lets the help of every
-// command end with the exit codes.
+// noCommand refuses what stands where the name of a command is expected.
+func noCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return usagef("unknown command %q: did you mean %s?", args[0], near[0])
+	}
+	return usagef("unknown command %q", args[0])
+}
+
+// wrapUsage makes wrong arguments a usage error, which says how the command is
+// used.
 func wrapUsage(c *cobra.Command) {
 	if args := c.Args; args != nil {
 		c.Args = func(cmd *cobra.Command, a []string) error {
-			if err := args(cmd, a); err != nil {
-				return usageError{err}
+			if args(cmd, a) != nil {
+				return usagef("%s does not go with %s; it is used so: %s", cmd.CommandPath(), count(len(a), "%d argument", "%d arguments"), cmd.UseLine())
 			}
 			return nil
 		}
 	}
-	if c.Long == "" {
-		c.Long = c.Short + "."
-	}
-	c.Long += "\n\n" + exitHelp
 	for _, sub := range c.Commands() {
 		wrapUsage(sub)
 	}

@@ -40,8 +40,9 @@ func golden(t *testing.T, name string, say func(*app)) {
 	for _, l := range lang.Languages() {
 		var out bytes.Buffer
 		a := &app{
-			ui:  &ui{streams: streams{out: &out, err: &out}, lang: l},
-			now: func() time.Time { return time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC) },
+			ui:     &ui{streams: streams{out: &out, err: &out}, lang: l},
+			getenv: func(name string) string { return map[string]string{"XDG_CONFIG_HOME": "/etc/xdg"}[name] },
+			now:    func() time.Time { return time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC) },
 		}
 		say(a)
 		file := filepath.Join("testdata", "language", name+"."+string(l)+".txt")
@@ -183,6 +184,19 @@ func TestErrorsAreSaid(t *testing.T) {
 		}
 		for _, f := range naming.Validate("FI.DFMA.101380.20991120.0001.X.2.3", naming.Context{Account: "999", Today: "20261120"}) {
 			a.ui.warn("%s", f)
+		}
+	})
+}
+
+func TestHelpIsSaid(t *testing.T) {
+	t.Parallel()
+	golden(t, "help", func(a *app) {
+		root := newRootCmd(a)
+		a.ui.speakHelp(root)
+		root.SetOut(a.ui.out)
+		root.SetArgs([]string{"name", "--help"})
+		if err := root.Execute(); err != nil {
+			t.Fatal(err)
 		}
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/lang"
@@ -99,6 +101,15 @@ func wordsOf(err error) (lang.Text, bool) {
 		return text("%q is not a name of the channel: %s", x.Text, x.Reason), true
 	case *config.Error:
 		return configWords(x), true
+	case *pflag.NotExistError:
+		if x.GetSpecifiedShortnames() != "" {
+			return text("unknown flag: -%s", x.GetSpecifiedName()), true
+		}
+		return text("unknown flag: --%s", x.GetSpecifiedName()), true
+	case *pflag.ValueRequiredError:
+		return text("flag --%s needs a value", x.GetFlag().Name), true
+	case *pflag.InvalidValueError:
+		return text("flag --%s cannot have the value %q", x.GetFlag().Name, x.GetValue()), true
 	case sayable:
 		return saidText(x), true
 	case *hostkey.Error:
