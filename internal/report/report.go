@@ -19,7 +19,7 @@ const (
 	Fair  Tone = "fair" // good, with something to read
 	Bad   Tone = "bad"
 	Alert Tone = "alert" // somebody must do something
-	Open  Tone = "open" // nothing final is known
+	Open  Tone = "open"  // nothing final is known
 	Plain Tone = ""
 )
 
