@@ -608,3 +608,107 @@ func TestFetchCannotList(t *testing.T) {
 		t.Errorf("an archive was made: %v", err)
 	}
 }
+
+// A folder of 100 000 entries is looked at in one run. What is behind them
+// waits until there are fewer; what is told of them stays short.
+func TestFetchLongListing(t *testing.T) {
+	for _, c := range []struct {
+		entries int
+		over    bool // the reply comes behind what one run takes
+	}{{99_998, false}, {100_000, true}} {
+		w := newWorld(t)
+		for i := range c.entries {
+			w.shown = append(w.shown, transport.Entry{Name: name("FO", i, ".9.1"), Size: 1, Type: transport.TypeFile}) // no GO yet
+			if i%2 == 0 {
+				w.shown[i].Name = fmt.Sprint("stray-", i)
+			}
+		}
+		w.put(name("FO", 1, ""), name("GO", 1, ""))
+		report := w.ok()
+		overflow := 0
+		for _, l := range report.Left {
+			if l.Reason == outbox.LeftOverflow {
+				overflow++
+			}
+		}
+		if want := map[bool]int{false: 2, true: 3}[c.over]; overflow != want || len(report.Left) > 2100 {
+			t.Errorf("%d entries: %d overflows are told, want %d; %d are left", c.entries, overflow, want, len(report.Left))
+		}
+		if c.over {
+			w.wantServer(name("FO", 1, ""), name("GO", 1, ""))
+			w.shown = w.shown[:c.entries/2]
+			w.ok()
+		}
+		w.wantServer()
+		w.wantStored(name("FO", 1, ""))
+	}
+}
+
+// A directory stands where a file is to be stored, or a file where the
+// directory is to be: nothing is overwritten, and nothing deleted on the server.
+func TestFetchSomethingInTheWay(t *testing.T) {
+	for _, c := range []struct {
+		name, path string
+		dir        bool
+	}{
+		{"a directory for a reply", "T/2026-03-02/" + name("FO", 1, ""), true},
+		{"a directory with files for a reply", "T/2026-03-02/" + name("FO", 1, "") + "/x", true},
+		{"a directory for a signature", "T/2026-03-02/" + name("FS", 1, ""), true},
+		{"a file for the day", "T/2026-03-02", false},
+		{"a file for the halves", "T/.incoming", false},
+		{"a file for the environment", "T", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.put(name("FO", 1, ""), name("FS", 1, ""), name("GO", 1, ""))
+			path := filepath.Join(w.archive, filepath.FromSlash(c.path))
+			if c.dir {
+				if err := os.MkdirAll(path, 0o700); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				testkit.WriteFile(t, w.archive, c.path, []byte("mine"))
+			}
+			report, err := w.fetchIn(t.Context())
+			for _, s := range report.Sets {
+				err = errors.Join(err, s.Err)
+			}
+			if err == nil || !strings.Contains(err.Error(), filepath.Base(w.archive)) {
+				t.Errorf("got %v", err)
+			}
+			w.wantServer(name("FO", 1, ""), name("FS", 1, ""), name("GO", 1, ""))
+			if _, err := os.Stat(path); err != nil || len(w.replies()) != 0 {
+				t.Errorf("%v; in the ledger: %v", err, w.replies())
+			}
+			// When it is out of the way, the reply comes home.
+			if err := os.RemoveAll(filepath.Join(w.archive, "T")); err != nil {
+				t.Fatal(err)
+			}
+			w.ok()
+			w.wantServer()
+			w.wantStored(name("FO", 1, ""))
+		})
+	}
+}
+
+// The day of the archive is that of Brussels, as in names.
+func TestFetchArchiveDay(t *testing.T) {
+	for now, day := range map[string]string{
+		"2026-03-01T22:59:59Z": "2026-03-01", "2026-03-01T23:00:00Z": "2026-03-02", "2026-07-01T22:00:00Z": "2026-07-02",
+		"2026-03-02T12:00:00+14:00": "2026-03-01",
+	} {
+		w := newWorld(t)
+		w.put(name("FO", 1, ""), name("GO", 1, ""))
+		w.opt.Now = func() time.Time {
+			at, err := time.Parse(time.RFC3339, now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return at
+		}
+		w.ok()
+		if r := w.replies(); len(r) != 1 || r[0].Path != "T/"+day+"/"+name("FO", 1, "") {
+			t.Errorf("%s: %+v", now, r)
+		}
+	}
+}
