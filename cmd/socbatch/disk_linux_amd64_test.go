@@ -212,7 +212,7 @@ func newDiskTrial(t *testing.T, dir string, hook func(sandbox.Operation), open f
 		t.Fatal(err)
 	}
 	d.submit = []string{"submit", "--env", "R", "--settle-pause", "10ms", files["dmfa-part1.xml"]}
-	d.stand = open(t, dir, func(c *sandbox.Config) {
+	st := open(t, dir, func(c *sandbox.Config) {
 		c.Hooks.Before = func(op sandbox.Operation) {
 			d.mu.Lock()
 			d.look(op)
@@ -222,6 +222,9 @@ func newDiskTrial(t *testing.T, dir string, hook func(sandbox.Operation), open f
 			}
 		}
 	})
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stand = st
 	return d
 }
 

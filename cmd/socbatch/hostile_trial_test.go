@@ -327,6 +327,7 @@ func (c hostileCase) try(x *trial, inside bool) error {
 	if c.make != nil {
 		c.make(x)
 	}
+	x.server.Start()
 	command := x.run
 	if inside {
 		command = x.inside

@@ -26,6 +26,7 @@ func TestBare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.Start()
 	addr := net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}
 	client, err := ssh.Dial("tcp", addr.String(), &ssh.ClientConfig{HostKeyCallback: ssh.FixedHostKey(key.PublicKey())})
 	if err != nil {

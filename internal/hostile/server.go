@@ -62,11 +62,17 @@ func (s *Server) Done() <-chan struct{} {
 	return s.done
 }
 
-// Listen serves a port of the loopback address and returns it.
+// Listen takes a port of the loopback address and returns it. Until Start
+// nobody is served there.
 func (s *Server) Listen() (port int, err error) {
 	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		return 0, err
 	}
+	return s.listener.Addr().(*net.TCPAddr).Port, nil
+}
+
+// Start serves the port. What the server does must be set by then.
+func (s *Server) Start() {
 	s.wg.Go(func() {
 		for {
 			c, err := s.listener.Accept()
@@ -76,7 +82,6 @@ func (s *Server) Listen() (port int, err error) {
 			s.Go(c)
 		}
 	})
-	return s.listener.Addr().(*net.TCPAddr).Port, nil
 }
 
 // Go serves a connection.
