@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) {
 	// Every step of the model waits for the disk; -rapid.checks asks for more.
-	if err := flag.Set("rapid.checks", "20"); err != nil {
+	if err := flag.Set("rapid.checks", "12"); err != nil {
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)
