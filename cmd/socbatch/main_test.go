@@ -159,6 +159,7 @@ func TestScripts(t *testing.T) {
 			// processed N: the server took N sets so far.
 			"processed": func(ts *testscript.TestScript, _ bool, args []string) {
 				st, _ := ts.Value(key{}).(*stand)
+				st.server.Look() // what it was given it may not have looked at yet
 				if got := fmt.Sprint(len(st.server.Processed())); got != args[0] {
 					ts.Fatalf("the server processed %s sets instead of %s: %v", got, args[0], st.server.Processed())
 				}
