@@ -68,7 +68,7 @@ func (k *killer) hooks() sandbox.Hooks {
 // runKilled runs a command that dies at request at, or ends by itself.
 func (k *killer) runKilled(t *testing.T, st *stand, at int64, mode crashMode, args ...string) (fired bool) {
 	t.Helper()
-	cmd := exec.Command("socbatch", append([]string{"--config", st.config}, args...)...)
+	cmd := exec.Command(builtProgram(t), append([]string{"--config", st.config}, args...)...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	gone := make(chan struct{})
@@ -93,7 +93,7 @@ func (k *killer) runKilled(t *testing.T, st *stand, at int64, mode crashMode, ar
 // runClient runs a command to its end and gives its exit code and output.
 func runClient(t *testing.T, st *stand, args ...string) (int, string) {
 	t.Helper()
-	cmd := exec.Command("socbatch", append([]string{"--config", st.config}, args...)...)
+	cmd := exec.Command(builtProgram(t), append([]string{"--config", st.config}, args...)...)
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState == nil {
 		t.Fatal(err)

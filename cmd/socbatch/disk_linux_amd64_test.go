@@ -442,29 +442,9 @@ func (d *diskTrial) tidy(t *testing.T) {
 	}
 }
 
-// shipped builds the program as it is given to people, beside the one that
-// testscript made of the tests and removes at the end.
-var shipped = sync.OnceValues(func() (string, error) {
-	self, err := exec.LookPath("socbatch")
-	if err != nil {
-		return "", err
-	}
-	binary := filepath.Join(filepath.Dir(self), "socbatch-shipped")
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", binary, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the program: %w\n%s", err, out)
-	}
-	return binary, nil
-})
-
 func (d *diskTrial) command(t *testing.T, args []string) *exec.Cmd {
 	t.Helper()
-	binary, err := shipped()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return exec.Command(binary, append([]string{"--config", d.config}, args...)...)
+	return exec.Command(builtProgram(t), append([]string{"--config", d.config}, args...)...)
 }
 
 func (d *diskTrial) run(t *testing.T, args ...string) ending {

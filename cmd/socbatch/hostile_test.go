@@ -26,7 +26,7 @@ import (
 // runs each as a process.
 func TestHostileServers(t *testing.T) {
 	t.Parallel()
-	program := buildProgram(t)
+	program := builtProgram(t)
 	t.Run("stalls", func(t *testing.T) { testStalls(t, program) })
 	for _, group := range []struct {
 		name   string

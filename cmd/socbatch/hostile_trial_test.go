@@ -49,19 +49,6 @@ func measured() {
 	os.Exit(cmd.ProcessState.ExitCode())
 }
 
-// buildProgram builds socbatch as it is for use: without the race detector, which
-// takes memory of its own. It shares what make build compiled.
-func buildProgram(t *testing.T) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "socbatch.exe")
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", file, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v: %s", err, out)
-	}
-	return file
-}
-
 // trial is a client in a directory tree of its own, and a server to be made
 // hostile.
 type trial struct {

@@ -25,7 +25,7 @@ func TestFetchLargeReplies(t *testing.T) {
 	if os.Getenv("SOCBATCH_LARGE") != "" {
 		large, bomb = 2<<30, 4<<30
 	}
-	program := buildProgram(t)
+	program := builtProgram(t)
 	for _, c := range []struct {
 		name, file string
 		write      func(*os.File) error
