@@ -343,6 +343,7 @@ func (d *diskTrial) honest(t *testing.T, b *blow, e ending) {
 			if now := d.run(t, "status", name); !strings.Contains(now.out, "sent") {
 				t.Errorf("it says %s, and the ledger does not:\n%s", strings.TrimSpace(line), now)
 			}
+			d.server.Look() // what it was given it may not have looked at yet
 			if len(d.server.Processed()) != 1 {
 				t.Errorf("it says %s, and the server has no such set", strings.TrimSpace(line))
 			}

@@ -63,6 +63,8 @@ func (t Tracer) run(cmd *exec.Cmd) (int, error) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	cmd.SysProcAttr.Ptrace = true
+	// The thread may have children that others started and wait for.
+	cmd.SysProcAttr.Setpgid = true
 	if err := cmd.Start(); err != nil {
 		if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSYS) {
 			err = ErrNotAllowed
@@ -88,7 +90,7 @@ func (t Tracer) run(cmd *exec.Cmd) (int, error) {
 		}
 		var err error
 		for {
-			if tid, err = wait(-1, &status); errors.Is(err, syscall.ECHILD) {
+			if tid, err = wait(-leader, &status); errors.Is(err, syscall.ECHILD) {
 				return code, nil
 			}
 			if err != nil {
