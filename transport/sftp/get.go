@@ -45,6 +45,10 @@ func (s *Session) getSmall(ctx context.Context, path string, file *pkgsftp.File,
 	switch {
 	case err == nil && int64(n) == size:
 	case err == nil || errors.Is(err, io.EOF):
+		// A connection that breaks off ends a read too; it then gives no size.
+		if err := end(ctx); err != nil && !errors.Is(err, transport.ErrSize) {
+			return 0, err
+		}
 		return 0, sizeError("the server delivered", int64(n), size)
 	default:
 		return 0, err
