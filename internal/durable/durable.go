@@ -211,6 +211,26 @@ func (d *Disk) WriteFile(path string, write func(io.Writer) error) error {
 	return t.Commit(path)
 }
 
+// WriteNew creates a file, readable by the owner only, with what write
+// produces. A file of that name is never replaced: the error wraps fs.ErrExist.
+// After an error there is no such file; a power cut may leave it empty.
+func (d *Disk) WriteNew(path string, write func(io.Writer) error) error {
+	if err := d.step("create", path); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // the name is ours now
+	if err != nil {
+		return err
+	}
+	if err = f.Close(); err == nil {
+		err = d.WriteFile(path, write)
+	}
+	if err != nil {
+		return errors.Join(err, removeQuietly(path))
+	}
+	return nil
+}
+
 // Remove deletes a file and flushes its directory. A file that is not there
 // is no error.
 func (d *Disk) Remove(path string) error {

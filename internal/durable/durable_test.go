@@ -49,6 +49,35 @@ func writing(text string) func(io.Writer) error {
 	return func(w io.Writer) error { _, err := io.WriteString(w, text); return err }
 }
 
+func TestWriteNew(t *testing.T) {
+	for _, step := range []string{"", "create", "write", "sync", "rename", "syncdir"} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "file")
+		err := failing(step).WriteNew(path, writing("new"))
+		if (err == nil) != (step == "") || step != "" && !errors.Is(err, errFull) {
+			t.Errorf("%s: %v", step, err)
+		}
+		want := ""
+		if step == "" {
+			want = "file=new "
+		}
+		if got := list(t, dir); got != want {
+			t.Errorf("%s: %q in the directory", step, got)
+		}
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	if err := (&Disk{}).WriteNew(path, writing("old")); err != nil {
+		t.Fatal(err)
+	}
+	if err := (&Disk{}).WriteNew(path, writing("new")); !errors.Is(err, os.ErrExist) {
+		t.Errorf("got %v", err)
+	}
+	if got := list(t, dir); got != "file=old " {
+		t.Errorf("%q in the directory", got)
+	}
+}
+
 func TestWriteFile(t *testing.T) {
 	for _, c := range []struct{ step, want string }{
 		{"", "file=new "}, {"create", "file=old "}, {"write", "file=old "}, {"sync", "file=old "}, {"rename", "file=old "},

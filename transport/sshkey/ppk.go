@@ -84,7 +84,7 @@ func parsePPK(data, passphrase []byte) (*Key, error) {
 	if !bytes.Equal(signer.PublicKey().Marshal(), f.public) {
 		return nil, ppkError("public and private part do not belong together")
 	}
-	return &Key{AlgorithmSigner: signer, Format: fmt.Sprintf("PuTTY %d", f.version), Comment: f.comment}, nil
+	return &Key{AlgorithmSigner: signer, Format: fmt.Sprintf("PuTTY %d", f.version), Comment: f.comment, raw: raw}, nil
 }
 
 // readPPK reads the headers, which have a fixed order.

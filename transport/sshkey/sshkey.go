@@ -1,6 +1,7 @@
 // Package sshkey reads the private and public keys that SSH clients keep in
 // files: OpenSSH, PEM (PKCS#1, SEC1, PKCS#8, encrypted or not), PuTTY .ppk
-// versions 2 and 3, RFC 4716 public keys; and the keys of an ssh-agent.
+// versions 2 and 3, RFC 4716 public keys; and the keys of an ssh-agent. It makes
+// RSA keys, and writes keys in OpenSSH form and public ones as RFC 4716 has them.
 //
 // No error holds a passphrase or any part of a private key.
 package sshkey
@@ -65,7 +66,11 @@ type Key struct {
 	ssh.AlgorithmSigner
 	Format  string // "OpenSSH", "PKCS#1", "SEC1", "PKCS#8", "PuTTY 2" or "PuTTY 3"
 	Comment string // from a .ppk file; otherwise empty
+
+	raw any // *rsa.PrivateKey, *ecdsa.PrivateKey, ed25519.PrivateKey or a pointer to one
 }
+
+const formatOpenSSH = "OpenSSH"
 
 // Parse reads one private key. passphrase is nil where none is known: an
 // encrypted key then gives ErrPassphraseNeeded. For a key that is not encrypted
@@ -91,13 +96,13 @@ func Parse(data, passphrase []byte) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Key{AlgorithmSigner: signer, Format: format}, nil
+	return &Key{AlgorithmSigner: signer, Format: format, raw: raw}, nil
 }
 
 func parsePEM(block *pem.Block, passphrase []byte) (key any, format string, err error) {
 	switch block.Type {
 	case "OPENSSH PRIVATE KEY":
-		format = "OpenSSH"
+		format = formatOpenSSH
 	case "RSA PRIVATE KEY":
 		format = "PKCS#1"
 	case "EC PRIVATE KEY":
