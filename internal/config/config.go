@@ -53,7 +53,11 @@ type Endpoint struct {
 	KeyPassphraseFile string `toml:"key_passphrase_file"`
 	// KeyPassphrase is set from the environment only.
 	KeyPassphrase string `toml:"-"`
-	Agent         bool   `toml:"agent"`
+	// NextKey is the file of a key that is to follow Key: login tries it first.
+	NextKey string `toml:"next_key"`
+	// NextKeyPassphraseFile is empty where both keys have the same passphrase.
+	NextKeyPassphraseFile string `toml:"next_key_passphrase_file"`
+	Agent                 bool   `toml:"agent"`
 	// HostKeys are SHA256: fingerprints of which the server must have one.
 	HostKeys []string `toml:"host_keys"`
 	// KnownHosts are OpenSSH known_hosts files.
@@ -78,6 +82,34 @@ type Identity struct {
 	Text string `toml:"text"`
 	// SignAlways signs in T and S too.
 	SignAlways bool `toml:"sign_always"`
+	// Next follows when P12 has expired, or from a day on.
+	Next NextIdentity `toml:"next"`
+}
+
+// NextIdentity is the certificate that follows the one in use.
+type NextIdentity struct {
+	P12          string `toml:"p12"`
+	PasswordFile string `toml:"password_file"`
+	// From is the first day in Brussels on which it signs; empty: when the other
+	// has expired.
+	From Date `toml:"from"`
+}
+
+// Date is a day, in the file written "2026-11-25" or 2026-11-25.
+type Date naming.Date
+
+// UnmarshalTOML reads a text or a date of TOML.
+func (d *Date) UnmarshalTOML(v any) error {
+	day, ok := v.(string)
+	if t, isTime := v.(time.Time); isTime {
+		day, ok = t.Format(time.DateOnly), true
+	}
+	t, err := time.Parse(time.DateOnly, day)
+	if !ok || err != nil {
+		return problem.New("%v is not a day such as \"2026-11-25\"", v)
+	}
+	*d = Date(t.Format("20060102"))
+	return nil
 }
 
 // Declaration says what may be handed in.
@@ -309,7 +341,8 @@ func lineOf(text string, key toml.Key) int {
 
 func (c *Config) paths() []*string {
 	p := []*string{
-		&c.StateDir, &c.Endpoint.Key, &c.Endpoint.KeyPassphraseFile, &c.Identity.P12, &c.Identity.PasswordFile,
+		&c.StateDir, &c.Endpoint.Key, &c.Endpoint.KeyPassphraseFile, &c.Endpoint.NextKey, &c.Endpoint.NextKeyPassphraseFile,
+		&c.Identity.P12, &c.Identity.PasswordFile, &c.Identity.Next.P12, &c.Identity.Next.PasswordFile,
 		&c.Replies.Archive, &c.Replies.TrustedRoots, &c.Monitoring.MetricsFile,
 	}
 	for i := range c.Endpoint.KnownHosts {
@@ -444,6 +477,14 @@ func (c *Config) Check() error {
 	}
 	if c.Endpoint.Timeout <= 0 {
 		return bad("endpoint.timeout", "must be more than nothing, such as \"60s\"")
+	}
+	if c.Endpoint.NextKey != "" && c.Endpoint.Key == "" {
+		return bad("endpoint.next_key", "there is no key that it could follow: set endpoint.key")
+	}
+	if next := c.Identity.Next; next.P12 != "" && c.Identity.P12 == "" {
+		return bad("identity.next.p12", "there is no certificate that it could follow: set identity.p12")
+	} else if next.P12 == "" && (next.PasswordFile != "" || next.From != "") {
+		return bad("identity.next.p12", "the file of the certificate is missing")
 	}
 	if c.Replies.RequireSignature && c.Replies.TrustedRoots == "" {
 		return bad("replies.require_signature", "nothing says whose signatures to trust: set replies.trusted_roots")

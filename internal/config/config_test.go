@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -115,6 +116,11 @@ func TestLoadRefuses(t *testing.T) {
 		{"port", "[endpoint]\nport = 70000\n", 0, "endpoint.port"},
 		{"parallel", "[endpoint]\nparallel = 0\n", 0, "endpoint.parallel"},
 		{"wrong type", "sender = 101380\n", 0, ""},
+		{"a key that follows none", "[endpoint]\nnext_key = \"new\"\n", 0, "endpoint.next_key"},
+		{"a certificate that follows none", "[identity.next]\np12 = \"new.p12\"\n", 0, "identity.next.p12"},
+		{"no certificate that follows", "[identity]\np12 = \"old.p12\"\n[identity.next]\nfrom = 2026-11-25\n", 0, "identity.next.p12"},
+		{"no day", "[identity.next]\nfrom = \"25-11-2026\"\n", 0, "25-11-2026 is not a day"},
+		{"no number for a day", "[identity.next]\nfrom = 20261125\n", 0, "not a day"},
 		{"hook without a program", "[hooks]\non_error = [\"\"]\n", 0, "hooks.on_error"},
 		{"hook as one text", "[hooks]\non_error = \"mail ann\"\n", 0, ""},
 		{"hook without time", "[hooks]\ntimeout = \"0s\"\n", 0, "hooks.timeout"},
@@ -142,6 +148,29 @@ func TestLoadRefuses(t *testing.T) {
 	}
 	if _, _, err := config.Load("/does/not/exist.toml", env(t)); err == nil || !strings.Contains(err.Error(), "/does/not/exist.toml") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestNext(t *testing.T) {
+	for _, day := range []string{`"2026-11-25"`, `2026-11-25`} {
+		file := testkit.WriteFile(t, t.TempDir(), "s.toml", []byte(`[endpoint]
+key = "old"
+next_key = "new"
+next_key_passphrase_file = "new-passphrase"
+[identity]
+p12 = "old.p12"
+[identity.next]
+p12 = "new.p12"
+password_file = "~/new-password"
+from = `+day+"\n"))
+		dir := filepath.Dir(file)
+		getenv := env(t)
+		c, _, err := config.Load(file, getenv)
+		want := config.NextIdentity{P12: filepath.Join(dir, "new.p12"), PasswordFile: filepath.Join(getenv("HOME"), "new-password"), From: "20261125"}
+		if !reflect.DeepEqual(c.Identity.Next, want) || c.Endpoint.NextKey != filepath.Join(dir, "new") ||
+			c.Endpoint.NextKeyPassphraseFile != filepath.Join(dir, "new-passphrase") || err != nil {
+			t.Errorf("%+v, %v", c, err)
+		}
 	}
 }
 
