@@ -5,10 +5,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/hex"
 	"encoding/pem"
 	"fmt"
 	"math/big"
@@ -68,28 +68,63 @@ type CertificateInfo struct {
 	NotBefore   time.Time
 	NotAfter    time.Time
 	Fingerprint string // SHA-256 of the DER, upper-case hexadecimal with colons, as openssl prints it
+	SHA1        string // likewise, as Windows and portals show it
 	Key         string // "RSA 2048", "ECDSA P-384", …
+	// KeyUsage has the names of RFC 5280, such as "nonRepudiation"; empty where
+	// the certificate names none.
+	KeyUsage []string
 }
 
 // Describe describes a certificate.
 func Describe(c *x509.Certificate) CertificateInfo {
-	sum := sha256.Sum256(c.Raw)
-	var fp strings.Builder
-	for i, b := range sum {
-		if i > 0 {
-			fp.WriteByte(':')
-		}
-		fp.WriteString(strings.ToUpper(hex.EncodeToString([]byte{b})))
-	}
+	sum, short := sha256.Sum256(c.Raw), sha1.Sum(c.Raw)
 	return CertificateInfo{
 		Owner:       nameOf(c.Subject),
 		Issuer:      nameOf(c.Issuer),
 		Serial:      serialText(c.SerialNumber),
 		NotBefore:   c.NotBefore,
 		NotAfter:    c.NotAfter,
-		Fingerprint: fp.String(),
+		Fingerprint: colons(sum[:]),
+		SHA1:        colons(short[:]),
 		Key:         keyText(c.PublicKey),
+		KeyUsage:    keyUsage(c),
 	}
+}
+
+// CheckCertificate tells whether a certificate may sign at the given time; see
+// [Identity.Check].
+func CheckCertificate(c *x509.Certificate, now time.Time) error {
+	if err := checkStrength(c); err != nil {
+		return err
+	}
+	if err := checkValidity(c, now); err != nil {
+		return err
+	}
+	return checkKeyUsage(c)
+}
+
+func colons(sum []byte) string {
+	var b strings.Builder
+	for i, x := range sum {
+		if i > 0 {
+			b.WriteByte(':')
+		}
+		fmt.Fprintf(&b, "%02X", x)
+	}
+	return b.String()
+}
+
+func keyUsage(c *x509.Certificate) []string {
+	var list []string
+	for i, name := range []string{
+		"digitalSignature", "nonRepudiation", "keyEncipherment", "dataEncipherment", "keyAgreement", "keyCertSign", "cRLSign",
+		"encipherOnly", "decipherOnly",
+	} {
+		if c.KeyUsage&(1<<i) != 0 {
+			list = append(list, name)
+		}
+	}
+	return list
 }
 
 func nameOf(n pkix.Name) string {

@@ -67,15 +67,7 @@ func (id *Identity) Chain() []*x509.Certificate { return slices.Clone(id.chain) 
 // Check tells whether the identity may sign at the given time: [ErrKeyTooShort],
 // [ErrNotYetValid], [ErrExpired], [ErrKeyUsage], or nil. A certificate without the
 // key usage extension may sign.
-func (id *Identity) Check(now time.Time) error {
-	if err := checkStrength(id.leaf); err != nil {
-		return err
-	}
-	if err := checkValidity(id.leaf, now); err != nil {
-		return err
-	}
-	return checkKeyUsage(id.leaf)
-}
+func (id *Identity) Check(now time.Time) error { return CheckCertificate(id.leaf, now) }
 
 // hashFor picks the digest that every known verifier accepts with the key.
 func hashFor(pub crypto.PublicKey) (crypto.Hash, error) {

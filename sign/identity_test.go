@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +109,15 @@ func TestDescribe(t *testing.T) {
 	if got.Issuer != "Test Issuing" || got.Key != "RSA 2048" || !got.NotAfter.Equal(c.NotAfter) || !got.NotBefore.Equal(c.NotBefore) {
 		t.Errorf("%+v", got)
 	}
+	for usage, want := range map[x509.KeyUsage]string{
+		0:                              "[]",
+		x509.KeyUsageContentCommitment: "[nonRepudiation]",
+		x509.KeyUsageDigitalSignature | x509.KeyUsageDecipherOnly: "[digitalSignature decipherOnly]",
+	} {
+		if got := fmt.Sprint(Describe(ca.issue(p256(), func(c *x509.Certificate) { c.KeyUsage = usage })).KeyUsage); got != want {
+			t.Errorf("key usage %s instead of %s", got, want)
+		}
+	}
 	long := ca.issue(p384(), func(c *x509.Certificate) { c.Subject = pkix.Name{Organization: []string{"Only Organisation"}} })
 	if got := Describe(long); got.Owner != "O=Only Organisation" || got.Key != "ECDSA P-384" {
 		t.Errorf("%+v", got)
@@ -115,8 +125,11 @@ func TestDescribe(t *testing.T) {
 	if needsOpenSSL := func() bool { _, err := tryRun("openssl", "version"); return err == nil }; needsOpenSSL() {
 		path := writeFile(t, t.TempDir(), "c.pem", pemCerts(c))
 		want := string(run(t, "openssl", "x509", "-in", path, "-noout", "-fingerprint", "-sha256", "-serial"))
-		if !strings.Contains(want, "Fingerprint="+got.Fingerprint) || !strings.Contains(want, "serial="+got.Serial) {
-			t.Errorf("%+v, but openssl says %s", got, want)
+		want += string(run(t, "openssl", "x509", "-in", path, "-noout", "-fingerprint", "-sha1"))
+		for _, s := range []string{"Fingerprint=" + got.Fingerprint, "serial=" + got.Serial, "Fingerprint=" + got.SHA1} {
+			if !strings.Contains(want, s+"\n") {
+				t.Errorf("%+v, but openssl says %s", got, want)
+			}
 		}
 	}
 }

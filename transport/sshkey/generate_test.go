@@ -197,3 +197,61 @@ func TestDescribe(t *testing.T) {
 		}
 	}
 }
+
+// What a file tells without its passphrase, as the one with it has it.
+func TestInspect(t *testing.T) {
+	rsaPub, _, err := ParsePublic(read(t, "rsa.pub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := Parse(read(t, "rsa-v3.ppk"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	openssh := func(pass string) []byte {
+		text, err := plain.MarshalPrivate("c", []byte(pass))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	for _, c := range []struct {
+		name               string
+		text               []byte
+		format             string
+		private, encrypted bool
+	}{
+		{"ppk", read(t, "rsa-v2.ppk"), "PuTTY 2", true, false},
+		{"encrypted ppk", read(t, "rsa-v3-argon2id.ppk"), "PuTTY 3", true, true},
+		{"OpenSSH", openssh(""), "OpenSSH", true, false},
+		{"encrypted OpenSSH", openssh("x"), "OpenSSH", true, true},
+		{"public", read(t, "rsa.pub"), "OpenSSH", false, false},
+		{"RFC 4716", read(t, "rsa.rfc4716"), "RFC 4716", false, false},
+	} {
+		in, err := Inspect(c.text)
+		if err != nil || in.Format != c.format || in.Private != c.private || in.Encrypted != c.encrypted || in.Public == nil ||
+			!bytes.Equal(in.Public.Marshal(), rsaPub.Marshal()) {
+			t.Errorf("%s: %+v, %v", c.name, in, err)
+		}
+	}
+	dir := t.TempDir()
+	for name, args := range map[string][]string{
+		"PKCS#8": {"genpkey", "-algorithm", "RSA", "-aes-256-cbc", "-pass", "pass:x", "-out"},
+		"PKCS#1": {"genrsa", "-traditional", "-aes256", "-passout", "pass:x", "-out"},
+	} {
+		file := filepath.Join(dir, "key")
+		generate(t, "openssl", append(args, file)...)
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if in, err := Inspect(text); err != nil || in.Format != name || !in.Private || !in.Encrypted || in.Public != nil {
+			t.Errorf("%s: %+v, %v", name, in, err)
+		}
+	}
+	for name, text := range map[string]string{"empty": "", "text": "hello", "half": "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA"} {
+		if in, err := Inspect([]byte(text)); err == nil {
+			t.Errorf("%s: %+v", name, in)
+		}
+	}
+}

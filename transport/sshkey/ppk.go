@@ -55,6 +55,8 @@ type ppkFile struct {
 	mac       []byte
 }
 
+func (f *ppkFile) format() string { return fmt.Sprintf("PuTTY %d", f.version) }
+
 func ppkError(format string, args ...any) error {
 	return &FormatError{Found: "a damaged or unsupported PuTTY key", Hint: ppkHint, Err: fmt.Errorf(format, args...)}
 }
@@ -84,7 +86,7 @@ func parsePPK(data, passphrase []byte) (*Key, error) {
 	if !bytes.Equal(signer.PublicKey().Marshal(), f.public) {
 		return nil, ppkError("public and private part do not belong together")
 	}
-	return &Key{AlgorithmSigner: signer, Format: fmt.Sprintf("PuTTY %d", f.version), Comment: f.comment, raw: raw}, nil
+	return &Key{AlgorithmSigner: signer, Format: f.format(), Comment: f.comment, raw: raw}, nil
 }
 
 // readPPK reads the headers, which have a fixed order.
