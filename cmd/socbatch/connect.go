@@ -44,7 +44,7 @@ const answerFactor = 5
 
 // endpoint turns the configuration into what the transport needs. It reads the
 // key and asks for its passphrase, and does not connect.
-func (a *app) endpoint(c config.Config) (sftp.Endpoint, error) {
+func (a *app) endpoint(ctx context.Context, c config.Config) (sftp.Endpoint, error) {
 	e := c.Endpoint
 	if e.User == "" {
 		return sftp.Endpoint{}, credentialf(text("put user = \"EXP…\" under [endpoint] in the configuration, or give --user"),
@@ -61,11 +61,14 @@ func (a *app) endpoint(c config.Config) (sftp.Endpoint, error) {
 	}
 	switch {
 	case e.Key != "":
-		signer, err := a.sshKey(e)
+		signer, err := a.sshKey(ctx, c)
 		if err != nil {
 			return sftp.Endpoint{}, err
 		}
 		out.Keys = []ssh.Signer{signer}
+		if next := a.nextKey(ctx, c); next != nil {
+			out.Keys = []ssh.Signer{next, signer}
+		}
 	case e.Agent:
 		out.KeySource = func(ctx context.Context) ([]ssh.Signer, error) {
 			agent, err := sshkey.DialAgent(ctx, "")
@@ -82,28 +85,75 @@ func (a *app) endpoint(c config.Config) (sftp.Endpoint, error) {
 	return out, nil
 }
 
-func (a *app) sshKey(e config.Endpoint) (ssh.Signer, error) {
+func (a *app) sshKey(ctx context.Context, c config.Config) (*sshkey.Key, error) {
+	e := c.Endpoint
 	data, err := os.ReadFile(e.Key)
 	if err != nil {
 		return nil, credentialf(text("name the file of your private SSH key with key = \"…\" under [endpoint], or --key"), "SSH key: %s; nothing was sent", err)
 	}
-	var open *sshkey.PermissionWarning
-	if err := sshkey.CheckPermissions(e.Key); errors.As(err, &open) {
-		a.ui.warn("others on this machine can read your SSH key: chmod 600 %s", e.Key)
-	}
-	key, err := sshkey.Parse(data, nil)
-	if errors.Is(err, sshkey.ErrPassphraseNeeded) {
-		var pass string
-		pass, err = password(e.KeyPassphrase, e.KeyPassphraseFile, a.ui.text("Passphrase of the SSH key %s", displayPath(e.Key)))
-		if err != nil {
-			return nil, errorf("SSH key %s: %s; nothing was sent", e.Key, err)
-		}
-		key, err = sshkey.Parse(data, []byte(pass))
-	}
+	key, err := a.openKey(ctx, c, data)
 	if err != nil {
 		return nil, errorf("SSH key %s: %s; nothing was sent", e.Key, err)
 	}
 	return key, nil
+}
+
+// openKey opens the private key of the endpoint and finds its passphrase where
+// it has one.
+func (a *app) openKey(ctx context.Context, c config.Config, data []byte) (*sshkey.Key, error) {
+	var open *sshkey.PermissionWarning
+	if err := sshkey.CheckPermissions(c.Endpoint.Key); errors.As(err, &open) {
+		a.ui.warn("others on this machine can read your SSH key: chmod 600 %s", c.Endpoint.Key)
+	}
+	key, err := sshkey.Parse(data, nil)
+	if errors.Is(err, sshkey.ErrPassphraseNeeded) {
+		var pass string
+		if pass, err = a.passphrase(ctx, c); err == nil {
+			key, err = sshkey.Parse(data, []byte(pass))
+		}
+	}
+	return key, err
+}
+
+// nextKey opens the key that is to follow; nil where there is none, or where it
+// cannot be used: until it works the other one does.
+func (a *app) nextKey(ctx context.Context, c config.Config) ssh.Signer {
+	if c.Endpoint.NextKey == "" {
+		return nil
+	}
+	c.Endpoint = nextOf(c.Endpoint)
+	data, err := os.ReadFile(c.Endpoint.Key)
+	var key *sshkey.Key
+	if err == nil {
+		key, err = a.openKey(ctx, c, data)
+	}
+	if err != nil {
+		a.ui.warn("the next SSH key %s cannot be used, and the one in use goes on: %s", printable(displayPath(c.Endpoint.Key)), err)
+		return nil
+	}
+	return key
+}
+
+// nextOf is the endpoint with the next key as its only one. Where nothing else
+// is said it has the passphrase of the other.
+func nextOf(e config.Endpoint) config.Endpoint {
+	e.Key, e.NextKey = e.NextKey, ""
+	if e.NextKeyPassphraseFile != "" {
+		e.KeyPassphrase, e.KeyPassphraseFile, e.NextKeyPassphraseFile = "", e.NextKeyPassphraseFile, ""
+	}
+	return e
+}
+
+// passphrase finds that of the SSH key of the endpoint.
+func (a *app) passphrase(_ context.Context, c config.Config) (string, error) {
+	e := c.Endpoint
+	return password(e.KeyPassphrase, e.KeyPassphraseFile, a.ui.text("Passphrase of the SSH key %s", displayPath(e.Key)))
+}
+
+// p12Password finds that of the certificate.
+func (a *app) p12Password(_ context.Context, c config.Config) (string, error) {
+	i := c.Identity
+	return password(i.Password, i.PasswordFile, a.ui.text("Password of %s", displayPath(i.P12)))
 }
 
 // password finds a secret: given, in a file, or asked for on the terminal.
@@ -119,38 +169,6 @@ func password(given, file, question string) (string, error) {
 		return "", codedError{err, exitCredentials}
 	}
 	return s, nil
-}
-
-// identity opens the signing certificate; nil where none is configured.
-func (a *app) identity(c config.Config) (*sign.Identity, error) {
-	if c.Identity.P12 == "" {
-		return nil, nil
-	}
-	pass := c.Identity.Password
-	if pass == "" || c.Identity.PasswordFile != "" {
-		var err error
-		if pass, err = password(c.Identity.Password, c.Identity.PasswordFile, a.ui.text("Password of %s", displayPath(c.Identity.P12))); err != nil {
-			return nil, errorf("certificate %s: %s; nothing was signed or sent", c.Identity.P12, err)
-		}
-	}
-	id, err := sign.LoadPKCS12(c.Identity.P12, pass, a.now())
-	if err == nil {
-		err = id.Check(a.now())
-	}
-	if err != nil {
-		hint := text("name the .p12 file of your certificate with p12 = \"…\" under [identity], or --p12")
-		switch {
-		case sign.ConvertHint(err) != "":
-			hint = text("convert it once:\n%s", sign.ConvertHint(err))
-		case errors.Is(err, sign.ErrWrongPassword):
-			hint = text("check the password, or the file that holds it")
-		case errors.Is(err, sign.ErrExpired):
-			hint = text("get a new certificate, register its .cer on the portal, and configure its .p12")
-		}
-		return nil, credentialf(hint, "certificate %s: %s; nothing was signed or sent", c.Identity.P12, err)
-	}
-	a.log.Debug("signing certificate", "owner", sign.Describe(id.Certificate()).Owner, "until", id.Certificate().NotAfter)
-	return id, nil
 }
 
 // textForm is the configured form of the FS.
@@ -210,6 +228,7 @@ func (a *app) dial(ctx context.Context, c config.Config, e sftp.Endpoint) (*sftp
 	if info.Legacy && a.verbose {
 		a.ui.warn("%s needed ssh-rsa (SHA-1) signatures, which allow_ssh_rsa permits for this server", e.Address())
 	}
+	a.tellKey(c.Endpoint, e, info)
 	if known[who] != info.LoginAlgorithm {
 		known[who] = info.LoginAlgorithm
 		if err := a.remember(memory, known); err != nil {
@@ -217,6 +236,19 @@ func (a *app) dial(ctx context.Context, c config.Config, e sftp.Endpoint) (*sftp
 		}
 	}
 	return s, nil
+}
+
+// tellKey says which of two keys logged in.
+func (a *app) tellKey(c config.Endpoint, e sftp.Endpoint, info sftp.Info) {
+	if c.NextKey == "" || len(e.Keys) < 2 {
+		return
+	}
+	next := printable(displayPath(c.NextKey))
+	if info.LoginKey == ssh.FingerprintSHA256(e.Keys[0].PublicKey()) {
+		a.ui.say("the server takes the next SSH key %s: make it the key with: socbatch keys rotate --finish", next)
+	} else {
+		a.ui.say("the server does not take the next SSH key %s yet: logged in with the one in use", next)
+	}
 }
 
 func (a *app) remember(path string, logins map[string]string) error {

@@ -132,7 +132,7 @@ func explain(err error) explanation {
 	case errors.Is(err, sshkey.ErrWrongPassphrase):
 		x.hint("check the passphrase, or the file that holds it")
 	case errors.Is(err, sshkey.ErrWeakKey):
-		x.hint("make a new key of 4096 bits and register its public half on the portal: ssh-keygen -t rsa -b 4096")
+		x.hint("make a new key and register its public half on the portal: socbatch keys generate")
 	case errors.Is(err, sshkey.ErrNoAgent):
 		x.hint("start an ssh-agent and add the key with ssh-add, or name the key file with key = \"…\" under [endpoint]")
 	case errors.Is(err, secret.ErrNoTerminal):

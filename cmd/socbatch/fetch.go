@@ -82,7 +82,7 @@ func runFetch(ctx context.Context, a *app, o fetchOptions) (err error) {
 		return err
 	}
 	a.watched.environments = envs
-	endpoint, err := a.endpoint(c)
+	endpoint, err := a.endpoint(ctx, c)
 	if err != nil {
 		return err
 	}

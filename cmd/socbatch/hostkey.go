@@ -41,7 +41,7 @@ func runAcceptHostKey(ctx context.Context, a *app, fingerprint string) error {
 	if !strings.HasPrefix(fingerprint, "SHA256:") {
 		return usagef("a fingerprint begins with SHA256:")
 	}
-	endpoint, err := a.endpoint(c)
+	endpoint, err := a.endpoint(ctx, c)
 	if err != nil {
 		return err
 	}

@@ -39,13 +39,17 @@ func run(ctx context.Context, args []string, s streams, getenv func(string) stri
 	if instrument != nil {
 		instrument(a)
 	}
+	return a.run(ctx, args)
+}
+
+func (a *app) run(ctx context.Context, args []string) int {
 	a.chooseLanguage(args)
 	root := newRootCmd(a)
 	a.ui.speakHelp(root)
 	root.SetArgs(args)
-	root.SetIn(s.in)
-	root.SetOut(s.out)
-	root.SetErr(s.err)
+	root.SetIn(a.ui.streams.in)
+	root.SetOut(a.ui.out)
+	root.SetErr(a.ui.err)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		a.afterRun(ctx, nil)

@@ -63,7 +63,7 @@ func (a *app) open(ctx context.Context, c config.Config, sender string, env nami
 	var endpoint sftp.Endpoint
 	var err error
 	if connect {
-		if endpoint, err = a.endpoint(c); err != nil {
+		if endpoint, err = a.endpoint(ctx, c); err != nil {
 			return nil, err
 		}
 	}
@@ -326,7 +326,7 @@ func againUnderNewName(a *app, c config.Config, s inbox.Submission, o handOption
 // giveUp looks once more what became of the set. It reports false when that
 // could be found out; only else the word of the person counts.
 func giveUp(ctx context.Context, a *app, w *workplace, s *inbox.Submission, again *submission, o handOptions) (bool, error) {
-	if err := again.loadIdentity(a); err != nil {
+	if err := again.loadIdentity(ctx, a); err != nil {
 		return false, err
 	}
 	if s.State != inbox.Unknown {

@@ -30,6 +30,10 @@ type app struct {
 	disk       durable.Disk
 	ledgerStep func(string) // see ledger.OnStep; nil but in tests
 
+	certificates map[string]certificateMemo // nil: not read yet
+	endTold      string                     // the certificate whose end was told
+	touchNothing bool                       // --dry-run
+
 	watched    *watchedRun     // nil: nobody is told of the end of this run
 	tiredHooks map[string]bool // that are not called any more in this run
 }
@@ -83,7 +87,7 @@ deletes a reply on the server before it is safely stored.`,
 	f.StringVar(&a.flags.stateDir, "state-dir", "", "`DIR`ectory of the ledger and the frozen copies")
 	f.StringVar(&a.flags.archive, "archive", "", "`DIR`ectory that replies are stored in")
 
-	cmd.AddGroup(&cobra.Group{ID: "daily", Title: "Every day:"}, &cobra.Group{ID: "trouble", Title: "When something broke off:"},
+	cmd.AddGroup(&cobra.Group{ID: "setup", Title: "To set up:"}, &cobra.Group{ID: "daily", Title: "Every day:"}, &cobra.Group{ID: "trouble", Title: "When something broke off:"},
 		&cobra.Group{ID: "parts", Title: "Single steps:"}, &cobra.Group{ID: "try", Title: "To try it out:"})
 	add := func(group string, cmds ...*cobra.Command) {
 		for _, c := range cmds {
@@ -91,6 +95,7 @@ deletes a reply on the server before it is safely stored.`,
 			cmd.AddCommand(c)
 		}
 	}
+	add("setup", newKeysCmd(a), newCertCmd(a))
 	add("daily", newSubmitCmd(a, runSubmit), newFetchCmd(a, runFetch), newStatusCmd(a, runStatus), newRepliesCmd(a), newReportCmd(a), newExplainCmd(a, runExplain))
 	add("trouble", newResumeCmd(a, runResume), newCancelCmd(a, runCancel), newMarkSentCmd(a, runMarkSent), newResubmitCmd(a, runResubmit), newHostKeyCmd(a))
 	add("parts", newNameCmd(a, runName), newSignCmd(a, runSign), newVerifyCmd(a, runVerify))
@@ -176,8 +181,13 @@ func (a *app) config() (config.Config, error) {
 	text(&c.Replies.Archive, f.archive, true)
 	text(&c.Endpoint.Host, f.host, false)
 	text(&c.Endpoint.User, f.user, false)
-	text(&c.Endpoint.Key, f.key, true)
-	text(&c.Identity.P12, f.p12, true)
+	// What is named on the command line is meant, and nothing that follows it.
+	if text(&c.Endpoint.Key, f.key, true); f.key != "" {
+		c.Endpoint.NextKey = ""
+	}
+	if text(&c.Identity.P12, f.p12, true); f.p12 != "" {
+		c.Identity.Next = config.NextIdentity{}
+	}
 	text(&c.Monitoring.MetricsFile, f.metrics, true)
 	if f.port != 0 {
 		c.Endpoint.Port = f.port
@@ -197,7 +207,11 @@ func (a *app) config() (config.Config, error) {
 	if f.parallel != 0 {
 		c.Endpoint.Parallel = f.parallel
 	}
-	return c, c.Check()
+	if err := c.Check(); err != nil {
+		return c, err
+	}
+	a.warnOfEnd(c)
+	return c, nil
 }
 
 // needSender is config for commands that name or send something.

@@ -26,6 +26,8 @@ var schemasOf = map[string][]string{
 	"explain": {"explain"}, "report": {"report"}, "replies show": {"replies-show"}, "replies open": {"replies-open"},
 	"sign": {"sign"}, "verify": {"verify"}, "hostkey accept": {"hostkey"}, "sandbox": {"sandbox"}, "version": {"version"},
 	"replies": {"replies"}, "demo": nil, "hostkey": nil,
+	"keys": nil, "keys generate": {"keys-new"}, "keys import": {"keys-new"}, "keys show": {"keys-show"}, "keys rotate": {"keys-rotate"},
+	"cert": nil, "cert show": {"cert-show"}, "cert export": {"cert-export"},
 }
 
 func TestEveryCommandHasASchema(t *testing.T) {

@@ -66,7 +66,7 @@ func runSign(ctx context.Context, a *app, o signOptions) error {
 	if err != nil {
 		return err
 	}
-	id, err := a.identity(c)
+	id, err := a.identity(ctx, c)
 	if err != nil {
 		return err
 	}

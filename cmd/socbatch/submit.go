@@ -114,7 +114,7 @@ func planSubmit(ctx context.Context, a *app, o submitOptions) (*submission, erro
 	if err != nil {
 		return nil, err
 	}
-	if !o.dryRun {
+	if a.touchNothing = o.dryRun; !o.dryRun {
 		a.watch("submit", c)
 	}
 	s := &submission{options: o, config: c}
@@ -155,7 +155,7 @@ func planSubmit(ctx context.Context, a *app, o submitOptions) (*submission, erro
 			return nil, err
 		}
 	}
-	if err := s.loadIdentity(a); err != nil {
+	if err := s.loadIdentity(ctx, a); err != nil {
 		return nil, err
 	}
 	settle := time.Duration(c.Declaration.Settle)
@@ -166,7 +166,7 @@ func planSubmit(ctx context.Context, a *app, o submitOptions) (*submission, erro
 }
 
 // loadIdentity opens the certificate where a signature is asked for.
-func (s *submission) loadIdentity(a *app) (err error) {
+func (s *submission) loadIdentity(ctx context.Context, a *app) (err error) {
 	c := s.config
 	if s.text, err = textForm(c); err != nil {
 		return err
@@ -174,7 +174,7 @@ func (s *submission) loadIdentity(a *app) (err error) {
 	if !s.env.RequiresSignature() && !s.options.sign && !c.Identity.SignAlways {
 		return nil
 	}
-	if s.identity, err = a.identity(c); err == nil && s.identity == nil {
+	if s.identity, err = a.identity(ctx, c); err == nil && s.identity == nil {
 		err = credentialf(text("put p12 = \"FILE\" under [identity] in the configuration, or give --p12"),
 			"environment %s needs a signature and no certificate is configured; nothing was sent", s.env)
 	}
@@ -286,7 +286,7 @@ func printPreview(a *app, o inbox.Outcome) {
 // send does the work under the lock of the sender and environment.
 func send(ctx context.Context, a *app, s *submission) (err error) {
 	c := s.config
-	endpoint, err := a.endpoint(c)
+	endpoint, err := a.endpoint(ctx, c)
 	if err != nil {
 		return err
 	}

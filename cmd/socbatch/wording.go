@@ -136,7 +136,7 @@ var sentinels = []error{
 	naming.ErrSequenceExhausted,
 	ledger.ErrNoSubmission,
 	hostkey.ErrUnknown, hostkey.ErrChanged, hostkey.ErrRevoked,
-	sshkey.ErrPassphraseNeeded, sshkey.ErrWrongPassphrase, sshkey.ErrWeakKey, sshkey.ErrNoAgent,
+	sshkey.ErrPassphraseNeeded, sshkey.ErrWrongPassphrase, sshkey.ErrWeakKey, sshkey.ErrNoAgent, sshkey.ErrBits,
 	secret.ErrNoTerminal,
 	sign.ErrTooLarge, sign.ErrWrongPassword, sign.ErrEncoding, sign.ErrNoKey, sign.ErrSeveralKeys, sign.ErrNoMatchingCertificate,
 	sign.ErrUnsupportedKey, sign.ErrKeyTooShort, sign.ErrExpired, sign.ErrNotYetValid, sign.ErrKeyUsage, sign.ErrNoCertificate,

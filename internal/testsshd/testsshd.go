@@ -171,6 +171,8 @@ func (s *Server) findPrograms() (keygen string, err error) {
 	return keygen, nil
 }
 
+const authorizedKeys = "authorized_keys"
+
 // authorize writes the keys that may log in, and gives the file.
 func (s *Server) authorize(conf, keygen string, o Options) (string, error) {
 	keys := o.UserKeys
@@ -189,12 +191,16 @@ func (s *Server) authorize(conf, keygen string, o Options) (string, error) {
 			return "", err
 		}
 	}
+	return filepath.Join(conf, authorizedKeys), s.Authorize(keys...)
+}
+
+// Authorize lets these keys log in from now on, and no others.
+func (s *Server) Authorize(keys ...ssh.PublicKey) error {
 	var text []byte
 	for _, k := range keys {
 		text = append(text, ssh.MarshalAuthorizedKey(k)...)
 	}
-	file := filepath.Join(conf, "authorized_keys")
-	return file, os.WriteFile(file, text, 0o600)
+	return os.WriteFile(filepath.Join(filepath.Dir(s.config), authorizedKeys), text, 0o600)
 }
 
 func (s *Server) subsystem(conf string, o Options) (string, error) {
