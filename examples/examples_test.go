@@ -110,7 +110,7 @@ func settings(of reflect.Type, table string, f func(table, key string)) {
 		switch {
 		case key == "-":
 		case field.Type.Kind() == reflect.Struct:
-			settings(field.Type, key, f)
+			settings(field.Type, strings.TrimPrefix(table+"."+key, "."), f)
 		default:
 			f(table, key)
 		}
