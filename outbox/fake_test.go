@@ -241,6 +241,10 @@ func (l brokenLedger) AddSignature(ctx context.Context, id int64, fs outbox.File
 	return l.change("ledger signature", func() error { return l.w.store.AddSignature(ctx, id, fs) })
 }
 
+func (l brokenLedger) StoredAgain(ctx context.Context, id int64) error {
+	return l.change("ledger again", func() error { return l.w.store.StoredAgain(ctx, id) })
+}
+
 func (l brokenLedger) Deleted(ctx context.Context, id int64, at time.Time) error {
 	return l.change("ledger deleted", func() error { return l.w.store.Deleted(ctx, id, at) })
 }
@@ -380,6 +384,8 @@ func (m *memory) StoreReplies(_ context.Context, replies []*outbox.Reply) error 
 func (m *memory) AddSignature(context.Context, int64, outbox.File) error {
 	return errors.New("not expected")
 }
+
+func (m *memory) StoredAgain(context.Context, int64) error { return nil }
 
 func (m *memory) Deleted(context.Context, int64, time.Time) error {
 	m.mu.Lock()

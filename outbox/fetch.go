@@ -58,6 +58,10 @@ type Options struct {
 	// Verify is asked about every reply of a set before the set is deleted;
 	// what it refuses is stored and stays on the server. nil: nothing is asked.
 	Verify func(ctx context.Context, replyID int64) error
+	// SealedSuffix ends the names of files that the archive has encrypted; empty:
+	// there are none. With Keep such a file counts as stored; before anything is
+	// deleted, its contents are stored in clear once more.
+	SealedSuffix string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Disk writes the archive; nil means the real one.
@@ -451,10 +455,14 @@ func (f *Fetcher) storeFiles(ctx context.Context, env naming.Environment, dir st
 	all := slices.Concat(g.replies, g.signs)
 	files := make([]*file, len(all))
 	errs := make([]error, len(all))
+	sealed, err := f.mayBeSealed(ctx, env, g)
+	if err != nil {
+		return nil, err
+	}
 	var wg sync.WaitGroup
 	for i, l := range all {
 		wg.Go(func() {
-			if files[i], errs[i] = f.storeFile(ctx, env, dir, l); errs[i] != nil {
+			if files[i], errs[i] = f.storeFile(ctx, env, dir, l, sealed); errs[i] != nil {
 				cancel()
 			}
 		})
@@ -469,7 +477,22 @@ func (f *Fetcher) storeFiles(ctx context.Context, env naming.Environment, dir st
 	return files, first
 }
 
-func (f *Fetcher) storeFile(ctx context.Context, env naming.Environment, dir string, l listed) (*file, error) {
+// mayBeSealed reports whether replies of a set that are stored encrypted may
+// stay so: not where a signature is new, since it is checked over its reply.
+func (f *Fetcher) mayBeSealed(ctx context.Context, env naming.Environment, g *group) (bool, error) {
+	if !f.opt.Keep || f.opt.SealedSuffix == "" {
+		return false, nil
+	}
+	for _, l := range g.signs {
+		known, err := f.ledger.FilesNamed(ctx, env, l.name.String())
+		if err != nil || !slices.ContainsFunc(known, func(k Stored) bool { return k.File.Size == l.size }) {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+func (f *Fetcher) storeFile(ctx context.Context, env naming.Environment, dir string, l listed, sealed bool) (*file, error) {
 	name := l.name.String()
 	known, err := f.ledger.FilesNamed(ctx, env, name)
 	if err != nil {
@@ -477,7 +500,7 @@ func (f *Fetcher) storeFile(ctx context.Context, env naming.Environment, dir str
 	}
 	if f.opt.Keep {
 		for _, k := range known {
-			if k.File.Size == l.size && f.inArchive(k.File) {
+			if k.File.Size == l.size && (f.inArchive(k.File) || sealed && f.sealedInArchive(k.File)) {
 				return &file{listed: l, File: k.File, replyID: k.ReplyID, conflict: k.Conflict}, nil
 			}
 		}
@@ -519,8 +542,9 @@ func (f *Fetcher) download(ctx context.Context, env naming.Environment, dir stri
 		if h, err := hashOf(target); err == nil && h == out.Hash {
 			return out, nil
 		}
-		// The ledger has it, the archive lost it: store it where it was.
-		if err := f.opt.Disk.MkdirAll(filepath.Dir(target)); err != nil {
+		// The ledger has it, the archive lost it: store it where it was. That it
+		// is there encrypted cannot be relied on here: nobody can look into it.
+		if err := errors.Join(f.ledger.StoredAgain(ctx, k.ReplyID), f.opt.Disk.MkdirAll(filepath.Dir(target))); err != nil {
 			return nil, err
 		}
 		return out, t.Commit(target)
@@ -572,6 +596,13 @@ func (b *boundedWriter) Write(p []byte) (int, error) {
 func (f *Fetcher) inArchive(k File) bool {
 	info, err := os.Stat(filepath.Join(f.opt.Archive, filepath.FromSlash(k.Path)))
 	return err == nil && info.Mode().IsRegular() && info.Size() == k.Size
+}
+
+// sealedInArchive reports whether a stored file is there encrypted, which makes
+// it longer.
+func (f *Fetcher) sealedInArchive(k File) bool {
+	info, err := os.Stat(filepath.Join(f.opt.Archive, filepath.FromSlash(k.Path)) + f.opt.SealedSuffix)
+	return err == nil && info.Mode().IsRegular() && info.Size() > k.Size
 }
 
 // freeFor makes sure that a file that the ledger does not know is not

@@ -73,6 +73,9 @@ type Ledger interface {
 	// AddSignature enters an FS that came after its reply was stored. Where the
 	// reply has another one, the new one is kept beside it, as a conflict.
 	AddSignature(ctx context.Context, replyID int64, fs File) error
+	// StoredAgain records that a file of a reply which the archive had lost, or
+	// had encrypted, is about to be stored where it was.
+	StoredAgain(ctx context.Context, replyID int64) error
 	// Deleted records that a reply is gone from the server.
 	Deleted(ctx context.Context, replyID int64, at time.Time) error
 }

@@ -72,6 +72,10 @@ func (l *Ledger) StoreReplies(_ context.Context, replies []*outbox.Reply) error 
 // its signature was not looked at.
 func (l *Ledger) AddSignature(_ context.Context, replyID int64, fs outbox.File) error {
 	return l.change(func(tx *sql.Tx) error {
+		// Its new file lies in clear.
+		if _, err := tx.Exec(`UPDATE reply SET sealed_at = '', pruned_at = '' WHERE id = $1`, replyID); err != nil {
+			return err
+		}
 		res, err := tx.Exec(`UPDATE reply SET fs_name = $1, fs_path = $2, fs_size = $3, fs_sha256 = $4, read_at = '' WHERE id = $5 AND fs_name = ''`,
 			fs.Name, fs.Path, fs.Size, fs.Hash.String(), replyID)
 		if err != nil {
@@ -83,6 +87,15 @@ func (l *Ledger) AddSignature(_ context.Context, replyID int64, fs outbox.File) 
 		_, err = tx.Exec(`INSERT INTO other_signature (reply_id, name, path, size, sha256)
 			SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS (SELECT 1 FROM reply WHERE id = $1 AND fs_sha256 = $5) ON CONFLICT DO NOTHING`,
 			replyID, fs.Name, fs.Path, fs.Size, fs.Hash.String())
+		return err
+	})
+}
+
+// StoredAgain implements outbox.Ledger: the reply lies in clear again, or will
+// in a moment.
+func (l *Ledger) StoredAgain(_ context.Context, replyID int64) error {
+	return l.change(func(tx *sql.Tx) error {
+		_, err := tx.Exec(`UPDATE reply SET sealed_at = '', pruned_at = '' WHERE id = $1`, replyID)
 		return err
 	})
 }
@@ -111,11 +124,13 @@ type Reply struct {
 	ReadAt      time.Time // zero while its answers are not entered
 	Root        string
 	Forms       int
-	Signature   string // what checking the FS gave
-	Problem     string // why it could not be read
+	Signature   string    // what checking the FS gave
+	Problem     string    // why it could not be read
+	SealedAt    time.Time // since when its files are encrypted; zero: in clear
+	PrunedAt    time.Time // when its files were removed; zero: they are there
 }
 
-const replyColumns = `id, environment, name, application, path, fs_path, size, sha256, conflict, fetched_at, deleted_at, read_at, root, forms, signature, problem`
+const replyColumns = `id, environment, name, application, path, fs_path, size, sha256, conflict, fetched_at, deleted_at, read_at, root, forms, signature, problem, sealed_at, pruned_at`
 
 func scanReplies(rows *sql.Rows, err error) ([]Reply, error) {
 	if err != nil {
@@ -125,12 +140,13 @@ func scanReplies(rows *sql.Rows, err error) ([]Reply, error) {
 	var out []Reply
 	for rows.Next() {
 		var r Reply
-		var fetched, deleted, read string
+		var fetched, deleted, read, sealed, pruned string
 		if err := rows.Scan(&r.ID, &r.Environment, &r.Name, &r.Application, &r.Path, &r.FSPath, &r.Size, &r.SHA256, &r.Conflict,
-			&fetched, &deleted, &read, &r.Root, &r.Forms, &r.Signature, &r.Problem); err != nil {
+			&fetched, &deleted, &read, &r.Root, &r.Forms, &r.Signature, &r.Problem, &sealed, &pruned); err != nil {
 			return nil, fmt.Errorf("ledger: %w", err)
 		}
 		r.FetchedAt, r.DeletedAt, r.ReadAt = parseTime(fetched), parseTime(deleted), parseTime(read)
+		r.SealedAt, r.PrunedAt = parseTime(sealed), parseTime(pruned)
 		out = append(out, r)
 	}
 	return out, rows.Err()

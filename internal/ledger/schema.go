@@ -212,6 +212,23 @@ CREATE TABLE run (
 	succeeded_at TEXT NOT NULL, -- the last one with exit code 0; empty: none
 	PRIMARY KEY (command, environment)
 ) WITHOUT ROWID;
+`, `
+-- What became of the files of a set (its frozen copies) and of a reply: since
+-- when they are encrypted, and when they were removed.
+ALTER TABLE submission ADD COLUMN sealed_at TEXT NOT NULL DEFAULT '';
+ALTER TABLE submission ADD COLUMN pruned_at TEXT NOT NULL DEFAULT '';
+ALTER TABLE reply ADD COLUMN sealed_at TEXT NOT NULL DEFAULT '';
+ALTER TABLE reply ADD COLUMN pruned_at TEXT NOT NULL DEFAULT '';
+CREATE INDEX submission_plain ON submission (id) WHERE sealed_at = '' AND pruned_at = '';
+CREATE INDEX reply_plain ON reply (environment, id) WHERE sealed_at = '' AND pruned_at = '';
+
+-- What is being removed: a run that was killed meanwhile is finished by the
+-- next.
+CREATE TABLE pruning (
+	kind TEXT NOT NULL, -- submission, reply
+	id   INTEGER NOT NULL,
+	PRIMARY KEY (kind, id)
+) WITHOUT ROWID;
 `}
 
 // migrate brings the schema to the newest version, or refuses a ledger that a

@@ -405,7 +405,7 @@ func load(q querier, where string, args ...any) ([]inbox.Submission, error) {
 
 func loadContext(ctx context.Context, q querier, where string, args ...any) ([]inbox.Submission, error) {
 	rows, err := q.QueryContext(ctx, `SELECT id, application, sender, date, sequence, environment, parts, state, note, reason, spool, signed_by, ticket, created_at, updated_at, sent_at
-		FROM submission WHERE `+where, args...)
+		FROM submission s WHERE `+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
