@@ -179,6 +179,33 @@ func (t *Temp) Commit(path string) error {
 	return t.disk.SyncDir(filepath.Dir(path))
 }
 
+// CommitNew is Commit for a name that must be free: where something has it,
+// the error is os.ErrExist, and that stays as it is.
+func (t *Temp) CommitNew(path string) error {
+	if t.done {
+		return errors.New("file is already committed or discarded")
+	}
+	// A link takes a name that is free, or fails: nothing can come in between.
+	// Some file systems, such as those of memory sticks, have none.
+	taken := &os.PathError{Op: "create", Path: path, Err: os.ErrExist}
+	if _, err := os.Lstat(path); err == nil {
+		return errors.Join(taken, t.Discard())
+	}
+	if err := t.Sync(); err != nil {
+		return errors.Join(err, t.Discard())
+	}
+	if err := t.disk.step("rename", path); err != nil {
+		return errors.Join(err, t.Discard())
+	}
+	switch err := os.Link(t.file.Name(), path); {
+	case errors.Is(err, os.ErrExist):
+		return errors.Join(taken, t.Discard())
+	case err != nil:
+		return t.Commit(path)
+	}
+	return errors.Join(t.Discard(), t.disk.SyncDir(filepath.Dir(path)))
+}
+
 // Discard removes the temporary file. After Commit it does nothing.
 func (t *Temp) Discard() error {
 	if t.done {
@@ -234,16 +261,24 @@ func (d *Disk) WriteNew(path string, write func(io.Writer) error) error {
 // Remove deletes a file and flushes its directory. A file that is not there
 // is no error.
 func (d *Disk) Remove(path string) error {
-	if err := d.step("remove", path); err != nil {
-		return err
-	}
-	if err := os.Remove(path); err != nil {
-		if errors.Is(err, os.ErrNotExist) {
-			return nil
-		}
+	gone, err := d.Unlink(path)
+	if err != nil || !gone {
 		return err
 	}
 	return d.SyncDir(filepath.Dir(path))
+}
+
+// Unlink deletes a file, and reports whether it was there. It does not flush
+// the directory: the caller does with SyncDir, once for many files.
+func (d *Disk) Unlink(path string) (bool, error) {
+	if err := d.step("remove", path); err != nil {
+		return false, err
+	}
+	err := os.Remove(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // RemoveAll deletes a directory with everything in it, which need not be

@@ -146,6 +146,63 @@ func TestTempEndsOnce(t *testing.T) {
 	}
 }
 
+// A name that is taken stays with whoever has it.
+func TestCommitNew(t *testing.T) {
+	for _, c := range []struct{ step, want string }{
+		{"", "file=new "}, {"sync", ""}, {"rename", ""}, {"syncdir", "file=new "},
+	} {
+		dir := t.TempDir()
+		temp, err := failing(c.step).Create(dir, "x-*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := writing("new")(temp); err != nil {
+			t.Fatal(err)
+		}
+		if err := temp.CommitNew(filepath.Join(dir, "file")); errors.Is(err, errFull) != (c.step != "") {
+			t.Errorf("%s: got %v", c.step, err)
+		}
+		if got := list(t, dir); got != c.want {
+			t.Errorf("%s: in the directory: %q, want %q", c.step, got, c.want)
+		}
+	}
+	dir := t.TempDir()
+	d := &Disk{}
+	path := filepath.Join(dir, "file")
+	if err := d.WriteFile(path, writing("old")); err != nil {
+		t.Fatal(err)
+	}
+	temp, err := d.Create(dir, "x-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := temp.CommitNew(path); !errors.Is(err, os.ErrExist) {
+		t.Errorf("got %v", err)
+	}
+	if err := temp.CommitNew(path); err == nil {
+		t.Error("committed twice")
+	}
+	if got := list(t, dir); got != "file=old " {
+		t.Errorf("in the directory: %q", got)
+	}
+}
+
+func TestUnlink(t *testing.T) {
+	d := &Disk{}
+	path := filepath.Join(t.TempDir(), "file")
+	if err := d.WriteFile(path, writing("x")); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []bool{true, false} {
+		if gone, err := d.Unlink(path); gone != want || err != nil {
+			t.Errorf("got %v, %v, want %v", gone, err, want)
+		}
+	}
+	if _, err := failing("remove").Unlink(path); !errors.Is(err, errFull) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestMkdirAll(t *testing.T) {
 	root := t.TempDir()
 	dir := filepath.Join(root, "a", "b", "c")
