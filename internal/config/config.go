@@ -19,6 +19,7 @@ import (
 	"github.com/socbatch/socbatch/internal/heartbeat"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/problem"
+	"github.com/socbatch/socbatch/internal/seal"
 	"github.com/socbatch/socbatch/naming"
 )
 
@@ -33,6 +34,11 @@ type Config struct {
 	Language string `toml:"language"`
 	// StateDir holds the ledger, the frozen copies and the locks.
 	StateDir string `toml:"state_dir"`
+	// ArchiveRecipient are the recipients of age for whom stored replies and
+	// frozen copies are encrypted; empty: they are not.
+	ArchiveRecipient Texts `toml:"archive_recipient"`
+	// ArchiveIdentity is the file of the identity that reads them again.
+	ArchiveIdentity string `toml:"archive_identity"`
 
 	Endpoint    Endpoint    `toml:"endpoint"`
 	Identity    Identity    `toml:"identity"`
@@ -41,6 +47,7 @@ type Config struct {
 	Status      Status      `toml:"status"`
 	Hooks       Hooks       `toml:"hooks"`
 	Monitoring  Monitoring  `toml:"monitoring"`
+	Prune       Prune       `toml:"prune"`
 }
 
 // Endpoint is the server and how to log in.
@@ -163,6 +170,13 @@ type Monitoring struct {
 	HeartbeatURL string `toml:"heartbeat_url"`
 	// MetricsFile is written at the end of a run.
 	MetricsFile string `toml:"metrics_file"`
+}
+
+// Prune says what is old.
+type Prune struct {
+	// After is how old replies and frozen copies are that prune removes; empty:
+	// it has to be told.
+	After Period `toml:"after"`
 }
 
 // Duration is a time such as "60s" or "2m".
@@ -343,7 +357,7 @@ func (c *Config) paths() []*string {
 	p := []*string{
 		&c.StateDir, &c.Endpoint.Key, &c.Endpoint.KeyPassphraseFile, &c.Endpoint.NextKey, &c.Endpoint.NextKeyPassphraseFile,
 		&c.Identity.P12, &c.Identity.PasswordFile, &c.Identity.Next.P12, &c.Identity.Next.PasswordFile,
-		&c.Replies.Archive, &c.Replies.TrustedRoots, &c.Monitoring.MetricsFile,
+		&c.Replies.Archive, &c.Replies.TrustedRoots, &c.Monitoring.MetricsFile,c.Replies.Archive, &c.Replies.TrustedRoots, &c.Monitoring.MetricsFile, &c.ArchiveIdentity,
 	}
 	for i := range c.Endpoint.KnownHosts {
 		p = append(p, &c.Endpoint.KnownHosts[i])
@@ -468,6 +482,11 @@ func (c *Config) Check() error {
 	}
 	if c.StateDir == "" {
 		return bad("state_dir", "there is no home directory: name a directory")
+	}
+	if len(c.ArchiveRecipient) > 0 {
+		if _, err := seal.ParseRecipients(c.ArchiveRecipient...); err != nil {
+			return &Error{Key: "archive_recipient", Problem: err}
+		}
 	}
 	if c.Endpoint.Port < 1 || c.Endpoint.Port > 65535 {
 		return bad("endpoint.port", "%d is not a port", c.Endpoint.Port)

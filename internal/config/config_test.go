@@ -124,6 +124,11 @@ func TestLoadRefuses(t *testing.T) {
 		{"hook without a program", "[hooks]\non_error = [\"\"]\n", 0, "hooks.on_error"},
 		{"hook as one text", "[hooks]\non_error = \"mail ann\"\n", 0, ""},
 		{"hook without time", "[hooks]\ntimeout = \"0s\"\n", 0, "hooks.timeout"},
+		{"no recipient", "archive_recipient = \"someone\"\n", 0, "archive_recipient: not a recipient of age"},
+		{"a secret for a recipient", "archive_recipient = [\"AGE-SECRET-KEY-1geheim\"]\n", 0, "that is a secret key"},
+		{"a number for a recipient", "archive_recipient = [7]\n", 0, "must be a text, or a list of texts"},
+		{"no period", "[prune]\nafter = \"18 months\"\n", 0, "not a time such as 400d"},
+		{"a period of nothing", "[prune]\nafter = \"0d\"\n", 0, "not a time such as 400d"},
 		{"heartbeat", "[monitoring]\nheartbeat_url = \"https://ann:geheim@example.org/\"\n", 0, "monitoring.heartbeat_url"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -220,5 +225,34 @@ func TestDuration(t *testing.T) {
 	}
 	if b, err := d.MarshalText(); err != nil || string(b) != "1h30m0s" {
 		t.Errorf("got %s, %v", b, err)
+	}
+}
+
+func TestPeriod(t *testing.T) {
+	now := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
+	for text, want := range map[string]string{"400d": "2025-01-26", "2w": "2026-02-16", "18mo": "2024-09-02", "5y": "2021-03-02"} {
+		p, err := config.ParsePeriod(text)
+		if got := p.Before(now).Format(time.DateOnly); err != nil || got != want {
+			t.Errorf("%s: got %s, %v, want %s", text, got, err, want)
+		}
+	}
+	for _, bad := range []string{"", "0d", "-1d", "1.5y", "1h", "12m", "d", "400 d", "123456d", "1d\n"} {
+		if p, err := config.ParsePeriod(bad); err == nil {
+			t.Errorf("%q: got %v", bad, p)
+		}
+	}
+}
+
+func TestArchiveSettings(t *testing.T) {
+	const one, two = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p", "age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg"
+	for text, want := range map[string][]string{
+		"archive_recipient = \"" + one + "\"":                    {one},
+		"archive_recipient = [\"" + one + "\", \"" + two + "\"]": {one, two},
+	} {
+		file := testkit.WriteFile(t, t.TempDir(), "s.toml", []byte(text+"\narchive_identity = \"id.txt\"\n[prune]\nafter = \"18mo\"\n"))
+		c, _, err := config.Load(file, env(t))
+		if err != nil || !slices.Equal(c.ArchiveRecipient, want) || c.ArchiveIdentity != filepath.Join(filepath.Dir(file), "id.txt") || c.Prune.After != "18mo" {
+			t.Errorf("%s: %+v, %v", text, c, err)
+		}
 	}
 }

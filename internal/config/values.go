@@ -1,0 +1,66 @@
+package config
+
+import (
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/socbatch/socbatch/internal/problem"
+)
+
+// Texts is a list of texts; in the file a single one need not be a list.
+type Texts []string
+
+// UnmarshalTOML reads a text or a list of texts.
+func (t *Texts) UnmarshalTOML(v any) error {
+	list, ok := v.([]any)
+	if !ok {
+		list = []any{v}
+	}
+	*t = nil
+	for _, x := range list {
+		s, ok := x.(string)
+		if !ok {
+			return problem.New("must be a text, or a list of texts")
+		}
+		*t = append(*t, s)
+	}
+	return nil
+}
+
+// Period is a stretch of the calendar: a number and a unit, such as 400d.
+type Period string
+
+var period = regexp.MustCompile(`^([1-9][0-9]{0,4})(d|w|mo|y)$`)
+
+// ParsePeriod reads a period: d days, w weeks, mo months, y years.
+func ParsePeriod(text string) (Period, error) {
+	if !period.MatchString(text) {
+		return "", problem.New("%q is not a time such as 400d, 60w, 18mo or 5y", text)
+	}
+	return Period(text), nil
+}
+
+// UnmarshalText is ParsePeriod.
+func (p *Period) UnmarshalText(b []byte) (err error) {
+	*p, err = ParsePeriod(string(b))
+	return err
+}
+
+// Before gives the moment that lies so long before another.
+func (p Period) Before(t time.Time) time.Time {
+	m := period.FindStringSubmatch(string(p))
+	if m == nil {
+		return t
+	}
+	n, _ := strconv.Atoi(m[1]) // five digits
+	switch m[2] {
+	case "d":
+		return t.AddDate(0, 0, -n)
+	case "w":
+		return t.AddDate(0, 0, -7*n)
+	case "mo":
+		return t.AddDate(0, -n, 0)
+	}
+	return t.AddDate(-n, 0, 0)
+}
