@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -19,6 +20,7 @@ import (
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/reply"
+	"github.com/socbatch/socbatch/internal/seal"
 	"github.com/socbatch/socbatch/sign"
 )
 
@@ -39,6 +41,9 @@ type Reader struct {
 	// in the ledger and stay unread: the next run looks at them again.
 	Demand bool
 	Now    func() time.Time
+	// Sealed opens a reply that lies encrypted, by its path in clear; nil: none
+	// can be opened.
+	Sealed func(path string) (*seal.File, error)
 }
 
 // Result is what one reply gave.
@@ -204,6 +209,9 @@ func (r *Reader) Signature(u ledger.Reply) string {
 		return SignatureNotChecked
 	}
 	info, err := r.verify(u)
+	if errors.Is(err, fs.ErrNotExist) && !u.SealedAt.IsZero() {
+		return u.Signature // as it was found before the files were encrypted
+	}
 	if err != nil {
 		return SignatureInvalid + err.Error()
 	}

@@ -22,6 +22,9 @@ const ContentSuffix = ".content"
 // of it counts.
 func (r *Reader) Forms(u ledger.Reply, each reply.Handler) (reply.Summary, error) {
 	f, err := os.Open(r.path(u.Path))
+	if errors.Is(err, fs.ErrNotExist) && r.Sealed != nil {
+		return r.sealedForms(u, each)
+	}
 	if err != nil {
 		return reply.Summary{}, err
 	}
@@ -45,6 +48,33 @@ func (r *Reader) Forms(u ledger.Reply, each reply.Handler) (reply.Summary, error
 	}
 	defer kept.Close() //nolint:errcheck // only read
 	return reply.Read(kept, each)
+}
+
+// sealedForms reads a reply that lies encrypted. Nothing is kept in clear: what
+// is in a compressed one is read twice, first to its end to see whether it is
+// whole.
+func (r *Reader) sealedForms(u ledger.Reply, each reply.Handler) (reply.Summary, error) {
+	f, err := r.Sealed(r.path(u.Path))
+	if err != nil {
+		return reply.Summary{}, err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	for whole := false; ; whole = true {
+		content, info, err := reply.Open(u.Name, f, f.Size)
+		if err != nil {
+			return reply.Summary{}, err
+		}
+		if whole || info.Container == reply.Plain {
+			s, err := reply.Read(content, each)
+			return s, errors.Join(err, content.Close())
+		}
+		if _, err := io.Copy(io.Discard, content); err != nil {
+			return reply.Summary{}, errors.Join(err, content.Close())
+		}
+		if err := content.Close(); err != nil {
+			return reply.Summary{}, err
+		}
+	}
 }
 
 func (r *Reader) keep(u ledger.Reply, content io.Reader) error {
