@@ -9,6 +9,7 @@ import (
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
+	"github.com/socbatch/socbatch/internal/seal"
 	"github.com/socbatch/socbatch/transport"
 	"github.com/socbatch/socbatch/transport/sshkey"
 )
@@ -74,6 +75,7 @@ func exitCode(err error) int {
 		unknown *inbox.UnknownError
 		still   unsettledError
 		cred    credentialError
+		sealed  *seal.OtherRecipientError
 	)
 	switch {
 	case err == nil:
@@ -88,7 +90,7 @@ func exitCode(err error) int {
 		return exitUnknown
 	case errors.As(err, &already):
 		return exitAlready
-	case errors.As(err, &cred), errors.Is(err, sshkey.ErrFormat), errors.Is(err, sshkey.ErrWeakKey),
+	case errors.As(err, &cred), errors.As(err, &sealed), errors.Is(err, sshkey.ErrFormat), errors.Is(err, sshkey.ErrWeakKey),
 		errors.Is(err, sshkey.ErrPassphraseNeeded), errors.Is(err, sshkey.ErrWrongPassphrase), errors.Is(err, sshkey.ErrNoAgent):
 		return exitCredentials
 	case errors.Is(err, context.Canceled):

@@ -13,6 +13,7 @@ import (
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
+	"github.com/socbatch/socbatch/internal/seal"
 	"github.com/socbatch/socbatch/internal/secret"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/transport"
@@ -56,6 +57,7 @@ func explain(err error) explanation {
 		hostFile *hostkey.FileError
 		sshFile  *sshkey.FormatError
 		told     credentialError
+		sealed   *seal.OtherRecipientError
 	)
 	switch {
 	case errors.As(err, &usage):
@@ -125,6 +127,8 @@ func explain(err error) explanation {
 		x.hint("repair or remove that line: a damaged file is not used at all, since the line could be one that revokes a key")
 	case errors.As(err, &told):
 		x.Hints = append(x.Hints, told.hints...)
+	case errors.As(err, &sealed):
+		x.hint("it needs the identity of the recipient that was configured then; a file may hold several identities, one on each line")
 	case errors.As(err, &sshFile):
 		if sshFile.Hint != "" {
 			x.hint("%s", lang.Word(sshFile.Hint))

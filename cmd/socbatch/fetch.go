@@ -17,6 +17,7 @@ import (
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
 	"github.com/socbatch/socbatch/internal/reply"
+	"github.com/socbatch/socbatch/internal/seal"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/outbox"
 	"github.com/socbatch/socbatch/transport"
@@ -204,6 +205,7 @@ func fetchOnce(ctx context.Context, a *app, c config.Config, l *ledger.Ledger, s
 	printFetched(a, c, out)
 	tellRead(a, out.read)
 	a.callHooks(ctx, c, l)
+	a.sealFinished(ctx, c, l, "socbatch fetch", envs, len(out.read))
 	return out, errors.Join(errs...)
 }
 
@@ -217,6 +219,7 @@ func fetchFolder(ctx context.Context, a *app, c config.Config, l *ledger.Ledger,
 	defer bar.done()
 	options := outbox.Options{
 		Archive: c.Replies.Archive, Parallel: c.Endpoint.Parallel, Keep: o.keep, DeleteConflicts: o.conflicts, Now: a.now, Disk: &a.disk,
+		SealedSuffix: seal.Suffix,
 		Observe: func(s outbox.Set) {
 			a.log.Debug("stored", "set", s.GO, "replies", len(s.Replies))
 			bar.add(1)

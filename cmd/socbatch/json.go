@@ -151,9 +151,11 @@ type jsonEvent struct {
 
 type jsonStory struct {
 	*jsonSubmission
-	Events  []jsonEvent  `json:"events"`
-	Answers []jsonAnswer `json:"answers"`
-	Hooks   []jsonHook   `json:"hooks"`
+	SealedAt *time.Time   `json:"sealed_at,omitempty"` // since when its frozen copies lie encrypted
+	PrunedAt *time.Time   `json:"pruned_at,omitempty"` // when its frozen copies were removed
+	Events   []jsonEvent  `json:"events"`
+	Answers  []jsonAnswer `json:"answers"`
+	Hooks    []jsonHook   `json:"hooks"`
 }
 
 // jsonHook is what a hook was told of a set or of a reply to it.

@@ -22,6 +22,8 @@ type jsonStoredReply struct {
 	FetchedAt   time.Time      `json:"fetched_at"`
 	DeletedAt   *time.Time     `json:"deleted_at,omitempty"` // from the server
 	ReadAt      *time.Time     `json:"read_at,omitempty"`
+	SealedAt    *time.Time     `json:"sealed_at,omitempty"` // since when it lies encrypted
+	PrunedAt    *time.Time     `json:"pruned_at,omitempty"` // when it was removed from the archive
 	Count       int            `json:"forms"`
 	Outcomes    map[string]int `json:"outcomes"`
 	Answers     []string       `json:"answers"` // names of the sets that it answers
@@ -35,7 +37,7 @@ func storedReplyJSON(r ledger.ListedReply) *jsonStoredReply {
 	return &jsonStoredReply{
 		Name: r.Name, Environment: string(r.Environment), Application: r.Application, Kind: reply.KindOf(r.Root).String(),
 		Path: r.Path, Size: r.Size, SHA256: r.SHA256, Signature: r.Signature, Conflict: r.Conflict, FetchedAt: r.FetchedAt,
-		DeletedAt: timeOrNil(r.DeletedAt), ReadAt: timeOrNil(r.ReadAt), Count: r.Forms, Outcomes: r.Outcomes,
+		DeletedAt: timeOrNil(r.DeletedAt), ReadAt: timeOrNil(r.ReadAt), SealedAt: timeOrNil(r.SealedAt), PrunedAt: timeOrNil(r.PrunedAt), Count: r.Forms, Outcomes: r.Outcomes,
 		Answers: append([]string{}, r.Sets...), MoreAnswers: r.MoreSets, Unmatched: r.Unmatched, Ambiguous: r.Ambiguous, Problem: r.Problem,
 	}
 }

@@ -197,6 +197,11 @@ func TestScripts(t *testing.T) {
 				st, _ := ts.Value(key{}).(*stand)
 				st.letGo()
 			},
+			// ageing DAYS: everything in the ledger happened so much earlier.
+			"ageing": func(ts *testscript.TestScript, _ bool, args []string) {
+				st, _ := ts.Value(key{}).(*stand)
+				ts.Check(st.ageing(args[0]))
+			},
 			// schema NAME: the last standard output is as docs/schema/NAME says.
 			"schema": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(checkContract(contracts, args[0], ts.ReadFile("stdout")))
@@ -234,6 +239,25 @@ func (s *stand) hold(args []string) (letGo func(), err error) {
 	db.SetMaxOpenConns(1)
 	_, err = db.Exec(`BEGIN IMMEDIATE`)
 	return sync.OnceFunc(func() { _ = db.Close() }), err
+}
+
+// ageing lets everything in the ledger have happened so many days earlier.
+func (s *stand) ageing(days string) error {
+	db, err := sql.Open("sqlite", filepath.Join(s.dir, "state", "ledger.db"))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	for table, columns := range map[string][]string{
+		"submission": {"created_at", "updated_at", "sent_at"}, "event": {"at"}, "reply": {"fetched_at", "deleted_at", "read_at"},
+	} {
+		for _, c := range columns {
+			if _, err := db.Exec(`UPDATE `+table+` SET `+c+` = strftime('%Y-%m-%dT%H:%M:%fZ', `+c+`, '-' || $1 || ' days') WHERE `+c+` <> ''`, days); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // scenarioOf reads scenario.toml of a script, where it has one.

@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +21,7 @@ import (
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/reply"
+	"github.com/socbatch/socbatch/internal/seal"
 	"github.com/socbatch/socbatch/naming"
 )
 
@@ -29,8 +34,16 @@ type repliesOptions struct {
 	limit       int
 }
 
+// oneReplyOptions are for the commands about one reply.
+type oneReplyOptions struct {
+	name     string
+	to       string
+	identity string
+}
+
 func newRepliesCmd(a *app) *cobra.Command {
 	var o repliesOptions
+	var one oneReplyOptions
 	cmd := &cobra.Command{
 		Use:   "replies",
 		Short: "List the replies that were fetched",
@@ -50,25 +63,39 @@ say, and which declarations it answers. "replies show" explains one, and
 	f.BoolVar(&o.unmatched, "unmatched", false, "only those of which a form fits no declaration that was sent from here, or several")
 	f.BoolVar(&o.trouble, "trouble", false, "only those that a person must look at: unreadable, signature not valid, name used twice")
 	f.IntVarP(&o.limit, "limit", "n", 50, "show at most `N`; 0 shows all")
-	cmd.AddCommand(
-		&cobra.Command{
-			Use:   "show NAME",
-			Short: "Explain a reply",
-			Long: `Explain a reply: what each of its forms says, and about which declaration. NAME is
-the name of an FO or CO. Values that may be a person's are not shown.`,
-			Args: cobra.ExactArgs(1),
-			RunE: func(cmd *cobra.Command, args []string) error { return showReply(cmd.Context(), a, args[0]) },
+	show := &cobra.Command{
+		Use:   "show NAME",
+		Short: "Explain a reply",
+		Long: `Explain a reply: what each of its forms says, and about which declaration. NAME is
+the name of an FO or CO. Values that may be a person's are not shown. One that lies
+encrypted is read with the identity; nothing of it is written in clear.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			one.name = args[0]
+			return showReply(cmd.Context(), a, one)
 		},
-		&cobra.Command{
-			Use:   "open NAME",
-			Short: "Print where a reply lies",
-			Long: `Print the path of a reply in the archive, to open it with another program. Where
-the same name came with other contents, every one is printed.`,
-			Example: `  xdg-open "$(socbatch replies open FO.NOTI.999999.20261125.00003.R)"`,
-			Args:    cobra.ExactArgs(1),
-			RunE:    func(cmd *cobra.Command, args []string) error { return openReply(cmd.Context(), a, args[0]) },
+	}
+	open := &cobra.Command{
+		Use:   "open NAME",
+		Short: "Print where a reply lies",
+		Long: `Print the path of a reply in the archive, to open it with another program. Where
+the same name came with other contents, every one is printed.
+
+With --to the reply is written to a file that only you can read, or to standard
+output, in clear also where it lies encrypted. Of several, NAME~ and the first
+digits of the SHA-256 choose one.`,
+		Example: `  xdg-open "$(socbatch replies open FO.NOTI.999999.20261125.00003.R)"
+  socbatch replies open FO.NOTI.999999.20261125.00003.R --to reply.xml --identity id.txt`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			one.name = args[0]
+			return openReply(cmd.Context(), a, one)
 		},
-	)
+	}
+	open.Flags().StringVar(&one.to, "to", "", "`FILE` to write the reply to; - is standard output")
+	identityFlag(show, &one.identity)
+	identityFlag(open, &one.identity)
+	cmd.AddCommand(show, open)
 	return cmd
 }
 
@@ -184,52 +211,167 @@ func worstOutcome(o map[string]int) string {
 }
 
 // findReplies gives the stored replies of a name: several, where it came with
-// other contents.
+// other contents. NAME~ and the first digits of the SHA-256 is one of them.
 func findReplies(ctx context.Context, l *ledger.Ledger, name string) ([]ledger.ListedReply, error) {
-	found, err := l.Replies(ctx, ledger.ReplyFilter{Name: name})
+	plain, hash, _ := strings.Cut(name, "~")
+	found, err := l.Replies(ctx, ledger.ReplyFilter{Name: plain})
+	found = slices.DeleteFunc(found, func(r ledger.ListedReply) bool { return !strings.HasPrefix(r.SHA256, strings.ToLower(hash)) })
 	if err == nil && len(found) == 0 {
 		err = usagef("%s: no such reply was fetched to this archive", name)
 	}
 	return found, err
 }
 
-func openReply(ctx context.Context, a *app, name string) error {
+func openReply(ctx context.Context, a *app, o oneReplyOptions) error {
 	return a.withLedger(ctx, func(c config.Config, l *ledger.Ledger) error {
-		found, err := findReplies(ctx, l, name)
+		found, err := findReplies(ctx, l, o.name)
 		if err != nil {
 			return err
 		}
+		if o.to != "" {
+			return writeReply(a, c, found, o)
+		}
 		var paths []string
+		sealed := false
 		for _, r := range found {
 			path := filepath.Join(c.Replies.Archive, filepath.FromSlash(r.Path))
-			if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-				return errorf("%s is not in the archive any more", path)
-			} else if err != nil {
-				return err
+			_, err := os.Stat(path)
+			if errors.Is(err, fs.ErrNotExist) {
+				if _, serr := os.Stat(path + seal.Suffix); serr == nil {
+					path, err, sealed = path+seal.Suffix, nil, true
+				}
+			}
+			if err != nil {
+				return goneError(path, r.Reply, err)
 			}
 			paths = append(paths, path)
 			a.ui.result("%s", path)
 		}
-		a.ui.object(map[string]any{"paths": paths})
+		if sealed {
+			a.ui.hint("it is encrypted; to write it in clear: socbatch replies open %s --to FILE", o.name)
+		}
+		a.ui.object(jsonOpened{paths, sealed})
 		return nil
 	})
 }
 
-func showReply(ctx context.Context, a *app, name string) error {
+type jsonOpened struct {
+	Paths  []string `json:"paths"`
+	Sealed bool     `json:"sealed,omitempty"`
+}
+
+// goneError says why a reply cannot be opened.
+func goneError(path string, r ledger.Reply, err error) error {
+	switch {
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	case !r.PrunedAt.IsZero():
+		return errorf("%s was removed on %s by socbatch prune; the ledger still tells what it said: socbatch replies show %s", r.Name, clock(r.PrunedAt), r.Name)
+	}
+	return errorf("%s is not in the archive any more", path)
+}
+
+// writeReply writes a reply in clear to where the person wants it.
+func writeReply(a *app, c config.Config, found []ledger.ListedReply, o oneReplyOptions) error {
+	if len(found) > 1 {
+		return usagef("%s came %d times with other contents: choose one, such as %s~%s", o.name, len(found), o.name, found[0].SHA256[:12])
+	}
+	r := found[0].Reply
+	path := filepath.Join(c.Replies.Archive, filepath.FromSlash(r.Path))
+	from, closer, err := openStored(path, a.archiveIdentity(c, o.identity))
+	if err != nil {
+		return goneError(path, r, err)
+	}
+	defer closer.Close() //nolint:errcheck // only read
+	if o.to == "-" {
+		if a.ui.json {
+			return usagef("--json and the reply cannot both go to standard output")
+		}
+		if isTerminal(a.ui.out) {
+			return usagef("a reply may hold what disturbs a terminal: give a file, or send it on to another program")
+		}
+		return copyReply(a.ui.out, from, r)
+	}
+	to, err := filepath.Abs(o.to)
+	if err != nil {
+		return err
+	}
+	t, err := a.disk.Create(filepath.Dir(to), ".reply-*")
+	if err != nil {
+		return err
+	}
+	defer t.Discard() //nolint:errcheck // after Commit it does nothing
+	if err := copyReply(t, from, r); err != nil {
+		return err
+	}
+	if err := t.CommitNew(to); errors.Is(err, os.ErrExist) {
+		return existsError(to)
+	} else if err != nil {
+		return err
+	}
+	a.ui.result("written  %s", to)
+	a.ui.object(jsonOpened{Paths: []string{to}})
+	return nil
+}
+
+// openStored opens a stored file by its path in clear, also where it lies
+// encrypted and there is an identity.
+func openStored(path string, id *archiveIdentity) (io.Reader, io.Closer, error) {
+	f, err := os.Open(path)
+	if err == nil {
+		return f, f, nil
+	}
+	if _, serr := os.Stat(path + seal.Suffix); serr != nil || !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	if id == nil {
+		return nil, nil, credentialf(text("name the file of your identity, as age-keygen wrote it, with --identity, or archive_identity in the configuration"),
+			"%s is encrypted, and no identity is given", path+seal.Suffix)
+	}
+	sealed, err := id.open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return sealed.Reader(), sealed, nil
+}
+
+// copyReply writes a reply, and fails where it is not what was stored.
+func copyReply(w io.Writer, from io.Reader, r ledger.Reply) error {
+	sum := sha256.New()
+	if _, err := io.Copy(io.MultiWriter(w, sum), from); err != nil {
+		return err
+	}
+	if hex.EncodeToString(sum.Sum(nil)) != r.SHA256 {
+		return errorf("%s was changed in the archive: it is not what was stored", r.Name)
+	}
+	return nil
+}
+
+func showReply(ctx context.Context, a *app, o oneReplyOptions) error {
 	return a.withLedger(ctx, func(c config.Config, l *ledger.Ledger) error {
-		found, err := findReplies(ctx, l, name)
+		found, err := findReplies(ctx, l, o.name)
 		if err != nil {
 			return err
 		}
 		reader := &answers.Reader{Archive: c.Replies.Archive, Now: a.now}
+		id := a.archiveIdentity(c, o.identity)
+		if id != nil {
+			reader.Sealed = id.open
+		}
 		list := []jsonShownReply{}
 		for _, r := range found {
 			ties, err := l.AnswersIn(ctx, r.ID, maxShown)
 			if err != nil {
 				return err
 			}
-			shown := readShown(reader, r, ties)
+			shown, err := readShown(reader, r, ties)
+			if err != nil {
+				return err
+			}
 			printShown(a, c, shown)
+			if r.PrunedAt.IsZero() && !r.SealedAt.IsZero() && id == nil {
+				a.ui.hint("what stands in it is encrypted; --identity FILE shows it")
+			}
 			list = append(list, shown)
 		}
 		a.ui.object(map[string]any{"replies": list})
@@ -238,7 +380,9 @@ func showReply(ctx context.Context, a *app, name string) error {
 }
 
 // readShown reads a stored reply again, for all that the ledger does not keep.
-func readShown(reader *answers.Reader, r ledger.ListedReply, ties []ledger.ReplyAnswer) jsonShownReply {
+// Of one that was removed, or lies encrypted and cannot be read, there is what
+// the ledger keeps. The error is about the identity.
+func readShown(reader *answers.Reader, r ledger.ListedReply, ties []ledger.ReplyAnswer) (jsonShownReply, error) {
 	out := jsonShownReply{jsonStoredReply: storedReplyJSON(r), Forms: []jsonForm{}}
 	byPosition := map[int]ledger.ReplyAnswer{}
 	for _, t := range ties {
@@ -250,10 +394,20 @@ func readShown(reader *answers.Reader, r ledger.ListedReply, ties []ledger.Reply
 		}
 		return nil
 	})
-	if err != nil && out.Problem == "" {
+	var cred credentialError
+	var other *seal.OtherRecipientError
+	switch {
+	case err == nil:
+	case errors.As(err, &cred), errors.As(err, &other):
+		return out, err
+	case errors.Is(err, fs.ErrNotExist) && (!r.PrunedAt.IsZero() || !r.SealedAt.IsZero()):
+		for _, t := range ties {
+			out.Forms = append(out.Forms, jsonForm{Number: t.Position, Outcome: t.Outcome, Set: t.Set, SetPart: t.Part, SetForm: t.Form, MatchedBy: t.MatchedBy})
+		}
+	case out.Problem == "":
 		out.Problem = err.Error()
 	}
-	return out
+	return out, nil
 }
 
 func printShown(a *app, c config.Config, r jsonShownReply) {
@@ -269,7 +423,16 @@ func printShown(a *app, c config.Config, r jsonShownReply) {
 	f.add(text("fetched"), u.text("%s, %d bytes", clock(r.FetchedAt), r.Size))
 	f.add(lang.Plain("SHA-256"), r.SHA256)
 	f.add(text("signature"), u.in(signatureWords(r.Signature)))
-	f.add(text("stored as"), filepath.Join(c.Replies.Archive, filepath.FromSlash(r.Path)))
+	stored := filepath.Join(c.Replies.Archive, filepath.FromSlash(r.Path))
+	switch {
+	case r.PrunedAt != nil:
+		f.add(text("removed"), u.text("%s, by socbatch prune", clock(*r.PrunedAt)))
+	case r.SealedAt != nil:
+		f.add(text("stored as"), stored+seal.Suffix)
+		f.add(text("encrypted"), clock(*r.SealedAt))
+	default:
+		f.add(text("stored as"), stored)
+	}
 	switch {
 	case r.DeletedAt != nil:
 		f.add(text("on server"), u.text("deleted %s", clock(*r.DeletedAt)))

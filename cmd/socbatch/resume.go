@@ -164,6 +164,7 @@ func runResume(ctx context.Context, a *app, o resumeOptions) (err error) {
 			report(s, err)
 		}
 	}
+	a.sealFinished(ctx, c, w.ledger, "socbatch resume", nil, len(left))
 	out := map[string]any{"submissions": list}
 	if first != nil {
 		x := explain(first)

@@ -87,8 +87,11 @@ deletes a reply on the server before it is safely stored.`,
 	f.StringVar(&a.flags.stateDir, "state-dir", "", "`DIR`ectory of the ledger and the frozen copies")
 	f.StringVar(&a.flags.archive, "archive", "", "`DIR`ectory that replies are stored in")
 
-	cmd.AddGroup(&cobra.Group{ID: "setup", Title: "To set up:"}, &cobra.Group{ID: "daily", Title: "Every day:"}, &cobra.Group{ID: "trouble", Title: "When something broke off:"},
-		&cobra.Group{ID: "parts", Title: "Single steps:"}, &cobra.Group{ID: "try", Title: "To try it out:"})
+	cmd.AddGroup(
+		&cobra.Group{ID: "setup", Title: "To set up:"}, &cobra.Group{ID: "daily", Title: "Every day:"},
+		&cobra.Group{ID: "trouble", Title: "When something broke off:"}, &cobra.Group{ID: "keep", Title: "What is kept:"},
+		&cobra.Group{ID: "parts", Title: "Single steps:"}, &cobra.Group{ID: "try", Title: "To try it out:"},
+	)
 	add := func(group string, cmds ...*cobra.Command) {
 		for _, c := range cmds {
 			c.GroupID = group
@@ -97,6 +100,7 @@ deletes a reply on the server before it is safely stored.`,
 	}
 	add("setup", newKeysCmd(a), newCertCmd(a))
 	add("daily", newSubmitCmd(a, runSubmit), newFetchCmd(a, runFetch), newStatusCmd(a, runStatus), newRepliesCmd(a), newReportCmd(a), newExplainCmd(a, runExplain))
+	add("keep", newArchiveCmd(a, runArchiveSeal), newPruneCmd(a, runPrune), newExportCmd(a, runExport))
 	add("trouble", newResumeCmd(a, runResume), newCancelCmd(a, runCancel), newMarkSentCmd(a, runMarkSent), newResubmitCmd(a, runResubmit), newHostKeyCmd(a))
 	add("parts", newNameCmd(a, runName), newSignCmd(a, runSign), newVerifyCmd(a, runVerify))
 	add("try", newSandboxCmd(a, runSandbox), newDemoCmd(a, runDemo))

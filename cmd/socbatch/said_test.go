@@ -89,7 +89,7 @@ func TestStatusIsSaid(t *testing.T) {
 		s := sets()[9]
 		s.Note, s.Reason, s.SignedBy = "00024-005", "asked by telephone", "Test Sender"
 		s.Parts = []inbox.Part{{Number: 1, Source: "/home/me/dmfa.xml", Size: 4711, SignSize: 1}}
-		printStory(a, s, []ledger.Event{
+		printStory(a, s, lang.Text{}, []ledger.Event{
 			{At: "2026-11-20T09:29:59Z", State: inbox.Prepared}, {At: "2026-11-20T09:30:00Z", State: inbox.Sent},
 			{At: "2026-11-20T09:40:00Z", State: inbox.AcceptedWithRemarks, Note: "00024-005"},
 		}, []ledger.StoredAnswer{

@@ -28,6 +28,7 @@ var schemasOf = map[string][]string{
 	"replies": {"replies"}, "demo": nil, "hostkey": nil,
 	"keys": nil, "keys generate": {"keys-new"}, "keys import": {"keys-new"}, "keys show": {"keys-show"}, "keys rotate": {"keys-rotate"},
 	"cert": nil, "cert show": {"cert-show"}, "cert export": {"cert-export"},
+	"archive": nil, "archive seal": {"archive-seal"}, "prune": {"prune"}, "export": {"export"},
 }
 
 func TestEveryCommandHasASchema(t *testing.T) {

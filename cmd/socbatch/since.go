@@ -11,10 +11,8 @@ import (
 // parseSince reads the beginning of a stretch of time: a day, as 2026-11-25 or
 // 20261125, in Brussels; or how long ago, as 7d, 36h or 90m.
 func parseSince(text string, now time.Time) (time.Time, error) {
-	for _, layout := range []string{time.DateOnly, "20060102"} {
-		if t, err := time.ParseInLocation(layout, text, naming.Brussels()); err == nil {
-			return t, nil
-		}
+	if t, err := parseDay(text); err == nil {
+		return t, nil
 	}
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		if n, err := strconv.Atoi(days); err == nil && n >= 0 && n < 100_000 {
@@ -25,6 +23,16 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 		return now.Add(-d), nil
 	}
 	return time.Time{}, usagef("%q is neither a day such as 2026-11-25 nor a time such as 7d or 36h", printable(text))
+}
+
+// parseDay reads a day, as 2026-11-25 or 20261125: its beginning in Brussels.
+func parseDay(text string) (time.Time, error) {
+	for _, layout := range []string{time.DateOnly, "20060102"} {
+		if t, err := time.ParseInLocation(layout, text, naming.Brussels()); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, usagef("%q is not a day such as 2026-11-25", printable(text))
 }
 
 // ageWords is how long ago something was, in its largest unit.

@@ -181,7 +181,11 @@ func statusOne(ctx context.Context, a *app, c config.Config, l *ledger.Ledger, n
 	if err != nil {
 		return err
 	}
-	story := jsonStory{jsonSubmission: submissionJSON(s), Events: []jsonEvent{}, Answers: []jsonAnswer{}, Hooks: hooksJSON(calls)}
+	sealed, pruned, err := l.FrozenCopy(ctx, s.ID)
+	if err != nil {
+		return err
+	}
+	story := jsonStory{SealedAt: timeOrNil(sealed), PrunedAt: timeOrNil(pruned), jsonSubmission: submissionJSON(s), Events: []jsonEvent{}, Answers: []jsonAnswer{}, Hooks: hooksJSON(calls)}
 	for _, e := range history {
 		story.Events = append(story.Events, e2j(e))
 	}
@@ -195,7 +199,7 @@ func statusOne(ctx context.Context, a *app, c config.Config, l *ledger.Ledger, n
 	story.Late = string(late(a, c, s))
 	a.ui.object(story)
 	if !a.ui.json {
-		printStory(a, s, history, answers)
+		printStory(a, s, frozenWords(sealed, pruned), history, answers)
 		tellLate(a, c, []inbox.Submission{s})
 	}
 	return nil
@@ -205,7 +209,18 @@ func e2j(e ledger.Event) jsonEvent {
 	return jsonEvent{At: e.At, State: string(e.State), Note: e.Note}
 }
 
-func printStory(a *app, s inbox.Submission, history []ledger.Event, answers []ledger.StoredAnswer) {
+// frozenWords says what became of the frozen copies; empty: they lie in clear.
+func frozenWords(sealed, pruned time.Time) lang.Text {
+	switch {
+	case !pruned.IsZero():
+		return text("removed %s", clock(pruned))
+	case !sealed.IsZero():
+		return text("encrypted %s", clock(sealed))
+	}
+	return lang.Text{}
+}
+
+func printStory(a *app, s inbox.Submission, frozen lang.Text, history []ledger.Event, answers []ledger.StoredAnswer) {
 	u := a.ui
 	u.result("%s", s.Set)
 	var f fields
@@ -227,6 +242,9 @@ func printStory(a *app, s inbox.Submission, history []ledger.Event, answers []le
 	for _, p := range s.Parts {
 		f.add(text("part %d", p.Number), u.text("%s, %d bytes, from %s", s.Set.FI(p.Number), p.Size, printable(p.Source)))
 		f.add(lang.Text{}, "SHA-256 "+p.Hash.String())
+	}
+	if said := u.in(frozen); said != "" {
+		f.add(text("frozen copy"), said)
 	}
 	u.fields("  ", f)
 	u.result("  history")

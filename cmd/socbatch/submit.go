@@ -360,6 +360,7 @@ func send(ctx context.Context, a *app, s *submission) (err error) {
 		}
 	}
 	tidy(ctx, a, l, spool, c.StateDir)
+	a.sealFinished(ctx, c, l, "socbatch submit", nil, len(outcomes))
 	var answers []inbox.Submission
 	if s.options.wait > 0 && ctx.Err() == nil {
 		if answers, err = s.await(ctx, a, l, outcomes, session, endpoint); err != nil {

@@ -137,6 +137,11 @@ func (u *ui) say(format string, args ...any) {
 	}
 }
 
+// ask puts a question to a person at the terminal; the answer is typed behind it.
+func (u *ui) ask(format string, args ...any) {
+	_, _ = fmt.Fprint(u.err, u.text(format, args...)+" ")
+}
+
 // warn tells the person something that should not be overlooked.
 func (u *ui) warn(format string, args ...any) {
 	_, _ = fmt.Fprintf(u.err, "%s %s\n", u.paint(u.colour, yellow, u.text("warning:")), u.text(format, args...))

@@ -13,6 +13,7 @@ import (
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
+	"github.com/socbatch/socbatch/internal/seal"
 	"github.com/socbatch/socbatch/internal/secret"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/outbox"
@@ -138,6 +139,7 @@ var sentinels = []error{
 	hostkey.ErrUnknown, hostkey.ErrChanged, hostkey.ErrRevoked,
 	sshkey.ErrPassphraseNeeded, sshkey.ErrWrongPassphrase, sshkey.ErrWeakKey, sshkey.ErrNoAgent, sshkey.ErrBits,
 	secret.ErrNoTerminal,
+	seal.ErrWrongPassphrase,
 	sign.ErrTooLarge, sign.ErrWrongPassword, sign.ErrEncoding, sign.ErrNoKey, sign.ErrSeveralKeys, sign.ErrNoMatchingCertificate,
 	sign.ErrUnsupportedKey, sign.ErrKeyTooShort, sign.ErrExpired, sign.ErrNotYetValid, sign.ErrKeyUsage, sign.ErrNoCertificate,
 	sign.ErrText, sign.ErrMalformed, sign.ErrNotDER, sign.ErrDigestMismatch, sign.ErrBadSignature, sign.ErrNoSignerCertificate,

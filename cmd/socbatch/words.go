@@ -55,6 +55,14 @@ func applicationWords(code string) lang.Text {
 	return text("%s, %s", code, lang.Word(x.Meaning))
 }
 
+// sizeWords is a number of bytes that a person can read.
+func sizeWords(bytes int64) lang.Text {
+	if bytes < 1_000_000 {
+		return text("%d bytes", bytes)
+	}
+	return text("%d MB", (bytes+500_000)/1_000_000)
+}
+
 // What a person says of a set, as the ledger keeps it.
 const (
 	saidSent       = "a person says so: "

@@ -221,6 +221,16 @@ func (l *Ledger) Pruning(ctx context.Context) ([]Holding, error) {
 	return append(replies, sets...), err
 }
 
+// FrozenCopy tells since when the frozen copies of a set lie encrypted, and when
+// they were removed; zero: they are not.
+func (l *Ledger) FrozenCopy(ctx context.Context, id int64) (sealed, pruned time.Time, err error) {
+	var s, p string
+	if err := l.reads.QueryRowContext(ctx, `SELECT sealed_at, pruned_at FROM submission WHERE id = $1`, id).Scan(&s, &p); err != nil {
+		return sealed, pruned, fmt.Errorf("ledger: %w", err)
+	}
+	return parseTime(s), parseTime(p), nil
+}
+
 // ReplyFiles gives the files of a stored reply.
 func (l *Ledger) ReplyFiles(ctx context.Context, id int64) (Holding, error) {
 	found, err := l.replyHoldings(ctx, `r.id = $1`, id)
