@@ -16,6 +16,7 @@ import (
 	"github.com/socbatch/socbatch/internal/archive"
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/export"
+	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
 	"github.com/socbatch/socbatch/internal/seal"
@@ -70,7 +71,7 @@ func runExport(ctx context.Context, a *app, o exportOptions) error {
 	}
 	to, err := recipients(o.recipients)
 	if err != nil {
-		return usageError{errorf("--recipient: %s", err)}
+		return usageError{err}
 	}
 	path, err := filepath.Abs(o.out)
 	if err != nil {
@@ -190,15 +191,15 @@ func exportResult(a *app, e exported) error {
 	u, s := a.ui, e.summary
 	u.result("written  %s (%s): %s, %s, %s", e.path, sizeWords(e.size), count(s.Rows["submissions"], "%d declaration", "%d declarations"),
 		count(s.Rows["replies"], "%d reply", "%d replies"), count(s.Files, "%d file", "%d files"))
-	u.result("SHA-256  %s", e.hash)
+	u.result("%s", "SHA-256  "+e.hash)
 	if s.Sealed > 0 {
-		u.say("%s in it stay encrypted; --identity FILE puts them into it in clear", count(s.Sealed, "%d file", "%d files"))
+		u.say("still encrypted in it: %s; --identity FILE puts that into it in clear", count(s.Sealed, "%d file", "%d files"))
 	}
 	if s.Pruned > 0 {
-		u.say("%s were removed by prune before; the ledger still tells of them", count(s.Pruned, "%d file", "%d files"))
+		u.say("removed by prune before: %s; the ledger still tells of that", count(s.Pruned, "%d file", "%d files"))
 	}
 	if !e.sealed && s.Sealed < s.Files {
-		u.say("it has declarations and replies in clear: keep it safe, or encrypt it with --recipient")
+		u.say("it holds declarations and replies in clear: keep it safe, or encrypt it with --recipient")
 	}
 	for i, p := range s.Problems {
 		if i == maxProblems {
@@ -217,7 +218,7 @@ func exportResult(a *app, e exported) error {
 	var err error
 	out := jsonExport{File: e.path, Size: e.size, SHA256: e.hash, Encrypted: e.sealed, Rows: s.Rows, Files: s.Files, Sealed: s.Sealed, Pruned: s.Pruned, Problems: s.Problems}
 	if n := len(s.Problems); n > 0 {
-		err = codedError{errorf("the ZIP is written, and %s in it are not as the ledger says", count(n, "%d file", "%d files")), exitPartly}
+		err = codedError{errorf("the ZIP is written; not as the ledger says: %s", count(n, "%d file", "%d files")), exitPartly}
 		x := explain(err)
 		out.Error = &x
 	}
@@ -241,9 +242,9 @@ type jsonExport struct {
 // exportReadme is the page that explains the ZIP.
 func exportReadme(u *ui, s export.Summary) string {
 	var b strings.Builder
-	line := func(format string, args ...any) { b.WriteString(u.text(format, args...) + "\r\n") }
-	row := func(name, format string, args ...any) {
-		b.WriteString("  " + name + strings.Repeat(" ", max(1, 28-len(name))) + u.text(format, args...) + "\r\n")
+	line := func(t lang.Text) { b.WriteString(u.in(t) + "\r\n") }
+	row := func(name string, t lang.Text) {
+		b.WriteString("  " + name + strings.Repeat(" ", max(1, 28-len(name))) + u.in(t) + "\r\n")
 	}
 	day := func(t *time.Time) string {
 		if t == nil {
@@ -251,32 +252,32 @@ func exportReadme(u *ui, s export.Summary) string {
 		}
 		return clock(*t)
 	}
-	line("Declarations to the Belgian social security and the answers to them")
-	line("")
-	line("Made on %s by %s. Times in the tables are in UTC, those of this page in Brussels.", clock(s.MadeAt), s.Program)
-	line("From %s to %s; environment %s.", day(s.Since), day(s.Until), dash(s.Environment))
-	line("")
-	row("ledger/submissions", "every declaration (set) with its state now: %d", s.Rows["submissions"])
-	row("ledger/history", "how each came to that state: %d", s.Rows["history"])
-	row("ledger/parts", "the files of each, with their SHA-256: %d", s.Rows["parts"])
-	row("ledger/replies", "the replies, with their SHA-256 and what checking their signature gave: %d", s.Rows["replies"])
-	row("ledger/answers", "what each form of a reply says, and to which declaration: %d", s.Rows["answers"])
-	row("ledger/anomalies", "the error codes in them: %d", s.Rows["anomalies"])
-	row("declarations/", "the declarations (FI) as they were sent, and their signatures (FS)")
-	row("replies/", "the replies (FO, CO) as they came, and their signatures (FS)")
-	row(export.SummaryName, "the counts, and what is missing, for programs")
-	row(export.SumsName, "the SHA-256 of every file; check with: sha256sum -c SHA256SUMS")
-	line("")
-	line("Each table is there twice: as .csv for spreadsheets, where a text that a spreadsheet would calculate has an apostrophe before it, and as .jsonl, one JSON object per line.")
-	line("In environment R declarations are real; T and S are tests.")
+	line(text("Declarations to the Belgian social security and the answers to them"))
+	line(lang.Text{})
+	line(text("Made on %s by %s. Times in the tables are in UTC, those of this page in Brussels.", clock(s.MadeAt), s.Program))
+	line(text("From %s to %s; environment %s.", day(s.Since), day(s.Until), dash(s.Environment)))
+	line(lang.Text{})
+	row("ledger/submissions", text("every declaration (set) with its state now: %d", s.Rows["submissions"]))
+	row("ledger/history", text("how each came to that state: %d", s.Rows["history"]))
+	row("ledger/parts", text("the files of each, with their SHA-256: %d", s.Rows["parts"]))
+	row("ledger/replies", text("the replies, with their SHA-256 and what checking their signature gave: %d", s.Rows["replies"]))
+	row("ledger/answers", text("what each form of a reply says, and to which declaration: %d", s.Rows["answers"]))
+	row("ledger/anomalies", text("the error codes in them: %d", s.Rows["anomalies"]))
+	row("declarations/", text("the declarations (FI) as they were sent, and their signatures (FS)"))
+	row("replies/", text("the replies (FO, CO) as they came, and their signatures (FS)"))
+	row(export.SummaryName, text("the counts, and what is missing, for programs"))
+	row(export.SumsName, text("the SHA-256 of every file; check with: sha256sum -c SHA256SUMS"))
+	line(lang.Text{})
+	line(text("Each table is there twice: as .csv for spreadsheets, where a text that a spreadsheet would calculate has an apostrophe before it, and as .jsonl, one JSON object per line."))
+	line(text("In environment R declarations are real; T and S are tests."))
 	if s.Sealed > 0 {
-		line("Files that end in .age are encrypted (%d); age -d -i IDENTITY opens them.", s.Sealed)
+		line(text("Files that end in .age are encrypted (%d); age -d -i IDENTITY opens them.", s.Sealed))
 	}
 	if s.Pruned > 0 {
-		line("Files that were removed because of their age before: %d. The tables still tell of them.", s.Pruned)
+		line(text("Files that were removed because of their age before: %d. The tables still tell of them.", s.Pruned))
 	}
 	if n := len(s.Problems); n > 0 {
-		line("Files that are missing, changed or damaged: %d. %s lists them.", n, export.SummaryName)
+		line(text("Files that are missing, changed or damaged: %d. %s lists them.", n, export.SummaryName))
 	}
 	return b.String()
 }

@@ -30,14 +30,16 @@ import (
 var speakers = map[string]map[string]int{
 	".": {
 		"text": 0, "say": 0, "warn": 0, "hint": 0, "result": 0, "count": 1, "Word": 0,
-		"usagef": 0, "errorf": 0, "credentialf": 1,
+		"ask": 0, "usagef": 0, "errorf": 0, "credentialf": 1,
 	},
 	"../../naming":               {"problemf": 0, "add": 1, "warn": 1, "unknown": 0},
 	"../../inbox":                {"problem.New": 0},
 	"../../outbox":               {"problem.New": 0},
+	"../../internal/archive":     {"problem.New": 0},
 	"../../internal/config":      {"problem.New": 0, "bad": 1},
 	"../../internal/declaration": {"fault": 2, "warn": 1, "Word": 0},
 	"../../internal/ledger":      {"problem.New": 0},
+	"../../internal/seal":        {"problem.New": 0},
 	"../../internal/secret":      {"problem.New": 0},
 	"../../transport/sshkey":     {"Found": 0, "Hint": 0},
 	"../../internal/xmlstream":   {"Problem": 0},
@@ -282,12 +284,12 @@ var (
 // those that all have.
 var (
 	sameAsEnglish = map[lang.Language][]string{
-		lang.Dutch: {"%d argument", "%s, %d bytes", "--app: %s", "test", "ticket", "tickets"},
+		lang.Dutch: {"%d bytes", "%d MB", "%d argument", "%s, %d bytes", "--app: %s", "test", "ticket", "tickets"},
 		lang.French: {
 			"%d argument", "Signature", "application", "configuration", "configuration %s", "configuration %s:%d", "date", "notification", "production",
 			"signature", "test", "ticket", "tickets",
 		},
-		lang.German: {"--app: %s"},
+		lang.German: {"%d MB", "--app: %s"},
 	}
 	sameEverywhere = []string{
 		"socbatch %s (%s, %s/%s)",

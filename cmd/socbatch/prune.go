@@ -141,13 +141,13 @@ func keptWords(reason string) lang.Text {
 	case ledger.KeptUnread:
 		return text("not read yet")
 	case ledger.KeptUnreadable:
-		return text("cannot be read")
+		return text("unreadable")
 	case ledger.KeptSignature:
 		return text("signature not valid")
 	case ledger.KeptUnmatched:
-		return text("fit no declaration from here")
+		return text("no matching declaration from here")
 	case ledger.KeptOpen:
-		return text("answer a declaration that is kept")
+		return text("about a declaration that is kept")
 	}
 	return text("the hook was not told yet")
 }
@@ -173,7 +173,7 @@ func pruneResult(a *app, f ledger.PruneFilter, p archive.Pruned, sets, replies m
 		}
 	}
 	if p.Missing > 0 {
-		u.warn("of %s no file is there; check that archive and state_dir are those that were used then", count(p.Missing, "%d old reply or declaration", "%d old replies and declarations"))
+		u.warn("no file is there of %s; check that archive and state_dir are those that were used then", count(p.Missing, "%d old reply or declaration", "%d old replies or declarations"))
 	}
 	out := jsonPrune{
 		DryRun: dry, Before: f.Before.UTC(), Environment: string(f.Environment), Replies: p.Replies, Declarations: p.Sets, Files: p.Files, Bytes: p.Bytes,

@@ -96,6 +96,8 @@ func wordsOf(err error) (lang.Text, bool) {
 		return faultWords(x), true
 	case *outbox.TooLargeError:
 		return text("%s has more than %d bytes, which no reply has", printable(x.Name), x.Most), true
+	case *seal.OtherRecipientError:
+		return text("%s was not encrypted for the identity in %s", x.Path, x.Identity), true
 	case *outbox.UnverifiedError:
 		return signatureWords(x.Reason), true
 	case *naming.UnknownError:

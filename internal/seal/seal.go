@@ -193,14 +193,8 @@ type OtherRecipientError struct {
 	Identity string // file that was tried
 }
 
-// Said is as that of problem.Error.
-func (e *OtherRecipientError) Said() (format string, args []any) {
-	return "%s was not encrypted for the identity in %s", []any{e.Path, e.Identity}
-}
-
 func (e *OtherRecipientError) Error() string {
-	format, args := e.Said()
-	return fmt.Sprintf(format, args...)
+	return fmt.Sprintf("%s was not encrypted for the identity in %s", e.Path, e.Identity)
 }
 
 // Open opens an encrypted file. A damage in the middle shows while reading.
