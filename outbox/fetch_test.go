@@ -1,6 +1,7 @@
 package outbox_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/testkit"
 	"github.com/socbatch/socbatch/outbox"
 	"github.com/socbatch/socbatch/transport"
@@ -272,6 +274,56 @@ func TestFetchKeep(t *testing.T) {
 	}
 	w.wantServer()
 	w.wantStored(name("FO", 1, ""))
+}
+
+// Replies that the archive has encrypted are not fetched again as long as they
+// stay on the server; before they go they are stored in clear once more.
+func TestFetchSealed(t *testing.T) {
+	w := newWorld(t)
+	w.opt.SealedSuffix = ".age"
+	fo, fs := name("FO", 1, ""), name("FS", 1, "")
+	w.put(fo, name("GO", 1, ""))
+	w.opt.Keep = true
+	w.ok()
+	r := w.replies()[0]
+	path := filepath.Join(w.archive, r.Path)
+	sealReply := func() {
+		t.Helper()
+		err := errors.Join(os.WriteFile(path+".age", bytes.Repeat([]byte("x"), int(r.Size)+200), 0o600), os.Remove(path),
+			w.ledger.Sealed(t.Context(), []ledger.Holding{{Kind: ledger.HeldReply, ID: r.ID}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	sealed := func() bool { return !w.replies()[0].SealedAt.IsZero() }
+	sealReply()
+	w.ok()
+	if w.gets[fo] != 1 || !sealed() {
+		t.Errorf("downloads %v, sealed %v", w.gets, sealed())
+	}
+	// One that is too short is none.
+	if err := os.Truncate(path+".age", r.Size); err != nil {
+		t.Fatal(err)
+	}
+	w.ok()
+	if w.gets[fo] != 2 || sealed() {
+		t.Errorf("cut off: downloads %v, sealed %v", w.gets, sealed())
+	}
+	// A signature that is new is checked over its reply in clear.
+	sealReply()
+	w.put(fs)
+	w.ok()
+	if _, err := os.Stat(path); err != nil || sealed() || w.gets[fo] != 3 {
+		t.Errorf("new signature: %v, sealed %v, downloads %v", err, sealed(), w.gets)
+	}
+	// Nor is one relied on that nobody here can look into.
+	sealReply()
+	w.opt.Keep = false
+	w.ok()
+	w.wantServer()
+	if content, err := os.ReadFile(path); err != nil || int64(len(content)) != r.Size || sealed() {
+		t.Errorf("deleted: %d bytes, %v, sealed %v", len(content), err, sealed())
+	}
 }
 
 // A stored file that was damaged or lost in the archive is put back before its

@@ -16,12 +16,15 @@ import (
 	"strings"
 	"testing"
 
+	"filippo.io/age"
 	"go.uber.org/goleak"
 
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/answers"
+	"github.com/socbatch/socbatch/internal/durable"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/reply"
+	"github.com/socbatch/socbatch/internal/seal"
 	"github.com/socbatch/socbatch/internal/testkit"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/outbox"
@@ -424,6 +427,70 @@ func TestUnreadSignatures(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 	})
+}
+
+// A reply that lies encrypted is read with the identity, and its signature is
+// what it was found to be.
+func TestSealed(t *testing.T) {
+	w := newWorld(t)
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := seal.ParseRecipients(id.Recipient().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, err := seal.OpenIdentities(testkit.WriteFile(t, t.TempDir(), "id", []byte(id.String())), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := testkit.Receipt("GO.DIMN.101380.20250101.00001.T.1", "900000A1B2C3D")
+	w.reader.Roots = x509.NewCertPool()
+	for _, c := range []struct {
+		name   string
+		stored []byte
+		forms  int
+		want   error
+	}{
+		{"plain", content, 1, nil},
+		{"compressed", zipped(t, content), 1, nil},
+		{"compressed and damaged", zipped(t, content)[:60], 0, reply.ErrArchive},
+	} {
+		stored := w.store(naming.CO, "ACRF", c.stored, []byte("no signature"))
+		w.read()
+		r, err := w.ledger.Reply(t.Context(), stored.ID)
+		if err != nil || !strings.HasPrefix(r.Signature, answers.SignatureInvalid) {
+			t.Fatalf("%s: %+v, %v", c.name, r, err)
+		}
+		path := filepath.Join(w.archive, filepath.FromSlash(r.Path))
+		_ = os.Remove(path + answers.ContentSuffix)
+		if err := errors.Join(to.SealFile(new(durable.Disk), path, w.archive), os.Remove(path),
+			w.ledger.Sealed(t.Context(), []ledger.Holding{{Kind: ledger.HeldReply, ID: r.ID}})); err != nil {
+			t.Fatal(err)
+		}
+		if r, err = w.ledger.Reply(t.Context(), r.ID); err != nil {
+			t.Fatal(err)
+		}
+		forms := 0
+		count := func(*reply.Form) error { forms++; return nil }
+		if _, err := w.reader.Forms(r, count); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: without identity: %v", c.name, err)
+		}
+		w.reader.Sealed = func(p string) (*seal.File, error) { return ids.Open(p + seal.Suffix) }
+		if _, err := w.reader.Forms(r, count); !errors.Is(err, c.want) || forms != c.forms {
+			t.Errorf("%s: %d forms, %v", c.name, forms, err)
+		}
+		w.reader.Sealed = nil
+		if got := w.reader.Signature(r); got != r.Signature {
+			t.Errorf("%s: signature %q, want %q", c.name, got, r.Signature)
+		}
+		for _, in := range []string{path, path + answers.ContentSuffix} {
+			if _, err := os.Stat(in); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("%s: %s is in clear", c.name, in)
+			}
+		}
+	}
 }
 
 // Where signatures are demanded, a reply without a valid one does not count

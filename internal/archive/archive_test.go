@@ -297,13 +297,13 @@ func TestSealIsBounded(t *testing.T) {
 		replies = append(replies, w.store(naming.FO, "FINO", []byte("x")))
 	}
 	w.read()
-	if got := w.seal(3); got != (archive.Sealed{Sets: 3, More: true}) || w.setState(sets[4]) != "sealed" || w.setState(sets[0]) != "clear" {
+	if got := w.seal(3); got != (archive.Sealed{Sets: 3, Replies: 3, More: true}) || w.setState(sets[4]) != "sealed" || w.setState(sets[0]) != "clear" {
 		t.Errorf("sealed %+v", got)
 	}
-	if got := w.seal(4); got != (archive.Sealed{Sets: 2, Replies: 2, More: true}) || w.replyState(replies[299]) != "sealed" {
+	if got := w.seal(4); got != (archive.Sealed{Sets: 2, Replies: 4, More: true}) || w.replyState(replies[293]) != "sealed" || w.replyState(replies[292]) != "clear" {
 		t.Errorf("sealed %+v", got)
 	}
-	if got := w.seal(298); got != (archive.Sealed{Replies: 298}) {
+	if got := w.seal(293); got != (archive.Sealed{Replies: 293}) {
 		t.Errorf("sealed %+v", got)
 	}
 }

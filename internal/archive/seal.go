@@ -44,7 +44,8 @@ type Sealed struct {
 
 // Seal encrypts what lies in clear and is not needed so any more: the frozen
 // copies of sets that are known to be sent, and the replies of the environments
-// that are read; newest first, at most so many (0: all).
+// that are read; newest first, at most so many of the sets and of the replies of each
+// environment (0: all).
 //
 // Of each, the encrypted files are on the disk before the ones in clear are
 // removed, and the ledger hears of it last: killed anywhere in between, the
@@ -53,12 +54,10 @@ type Sealed struct {
 func (a *Archive) Seal(ctx context.Context, to *seal.Recipients, envs []naming.Environment, most int) (Sealed, error) {
 	var out Sealed
 	now := a.Now()
-	left := most
 	errs := []error{}
 	run := func(kind ledger.HoldingKind, find func(below int64, limit int) ([]ledger.Holding, error)) int {
-		n, more, err := a.sealAll(ctx, to, kind, left, most > 0, find)
+		n, more, err := a.sealAll(ctx, to, kind, most, find)
 		errs = append(errs, err)
-		left -= n
 		out.More = out.More || more
 		return n
 	}
@@ -73,12 +72,12 @@ func (a *Archive) Seal(ctx context.Context, to *seal.Recipients, envs []naming.E
 	return out, errors.Join(errs...)
 }
 
-func (a *Archive) sealAll(ctx context.Context, to *seal.Recipients, kind ledger.HoldingKind, most int, bounded bool, find func(below int64, limit int) ([]ledger.Holding, error)) (n int, more bool, err error) {
+func (a *Archive) sealAll(ctx context.Context, to *seal.Recipients, kind ledger.HoldingKind, most int, find func(below int64, limit int) ([]ledger.Holding, error)) (n int, more bool, err error) {
 	var errs []error
 	temp := ""
 	for below := int64(0); ; {
 		limit := batch
-		if bounded {
+		if most > 0 {
 			limit = min(limit, most-n)
 		}
 		if limit <= 0 {
