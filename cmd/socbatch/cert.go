@@ -178,7 +178,7 @@ func (a *app) readCertificate(ctx context.Context, c config.Config, path string)
 	default:
 		c.Identity = config.Identity{P12: path, Password: c.Identity.Password}
 	}
-	pass, err := a.p12Password(ctx, c)
+	pass, err := a.secret(ctx, c, a.passwordOf(c.Identity))
 	if err != nil {
 		return nil, errorf("certificate %s: %s; nothing can be shown", path, err)
 	}

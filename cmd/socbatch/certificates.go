@@ -47,7 +47,7 @@ func (a *app) identity(ctx context.Context, c config.Config) (*sign.Identity, er
 		case sign.ConvertHint(err) != "":
 			hint = text("convert it once:\n%s", sign.ConvertHint(err))
 		case errors.Is(err, sign.ErrWrongPassword):
-			hint = text("check the password, or the file that holds it")
+			hint = text("check the password; where it was taken from shows: socbatch secret where")
 		case errors.Is(err, sign.ErrExpired):
 			hint = renewalHint()
 		case errors.Is(err, sign.ErrNotYetValid) && next:
@@ -71,8 +71,8 @@ func nextFromToday(i config.Identity, now time.Time) bool {
 
 // nextIdentity is the next certificate in the place of the one in use.
 func nextIdentity(i config.Identity) config.Identity {
-	i.P12, i.PasswordFile, i.Password = i.Next.P12, i.Next.PasswordFile, ""
-	i.Next = config.NextIdentity{}
+	i.P12, i.PasswordFile, i.PasswordCommand, i.Password = i.Next.P12, i.Next.PasswordFile, i.Next.PasswordCommand, ""
+	i.Next, i.OwnPassword = config.NextIdentity{}, true
 	return i
 }
 
@@ -83,7 +83,8 @@ func (p passwordError) Unwrap() error { return p.error }
 
 // openIdentity opens a .p12 that may sign now, and remembers its end.
 func (a *app) openIdentity(ctx context.Context, c config.Config) (*sign.Identity, error) {
-	pass, err := a.p12Password(ctx, c)
+	a.warnIfReadable("others on this machine can read your certificate with its key: chmod 600 %s", c.Identity.P12)
+	pass, err := a.secret(ctx, c, a.passwordOf(c.Identity))
 	if err != nil {
 		return nil, passwordError{err}
 	}

@@ -16,7 +16,6 @@ import (
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
-	"github.com/socbatch/socbatch/internal/secret"
 	"github.com/socbatch/socbatch/sign"
 	"github.com/socbatch/socbatch/transport/hostkey"
 	"github.com/socbatch/socbatch/transport/sftp"
@@ -108,7 +107,7 @@ func (a *app) openKey(ctx context.Context, c config.Config, data []byte) (*sshke
 	key, err := sshkey.Parse(data, nil)
 	if errors.Is(err, sshkey.ErrPassphraseNeeded) {
 		var pass string
-		if pass, err = a.passphrase(ctx, c); err == nil {
+		if pass, err = a.secret(ctx, c, a.passphraseOf(c.Endpoint)); err == nil {
 			key, err = sshkey.Parse(data, []byte(pass))
 		}
 	}
@@ -138,37 +137,12 @@ func (a *app) nextKey(ctx context.Context, c config.Config) ssh.Signer {
 // is said it has the passphrase of the other.
 func nextOf(e config.Endpoint) config.Endpoint {
 	e.Key, e.NextKey = e.NextKey, ""
-	if e.NextKeyPassphraseFile != "" {
-		e.KeyPassphrase, e.KeyPassphraseFile, e.NextKeyPassphraseFile = "", e.NextKeyPassphraseFile, ""
+	if e.NextKeyPassphraseFile != "" || len(e.NextKeyPassphraseCommand) > 0 {
+		e.KeyPassphrase, e.KeyPassphraseFile, e.KeyPassphraseCommand = "", e.NextKeyPassphraseFile, e.NextKeyPassphraseCommand
+		e.NextKeyPassphraseFile, e.NextKeyPassphraseCommand = "", nil
+		e.OwnPassphrase = true
 	}
 	return e
-}
-
-// passphrase finds that of the SSH key of the endpoint.
-func (a *app) passphrase(_ context.Context, c config.Config) (string, error) {
-	e := c.Endpoint
-	return password(e.KeyPassphrase, e.KeyPassphraseFile, a.ui.text("Passphrase of the SSH key %s", displayPath(e.Key)))
-}
-
-// p12Password finds that of the certificate.
-func (a *app) p12Password(_ context.Context, c config.Config) (string, error) {
-	i := c.Identity
-	return password(i.Password, i.PasswordFile, a.ui.text("Password of %s", displayPath(i.P12)))
-}
-
-// password finds a secret: given, in a file, or asked for on the terminal.
-func password(given, file, question string) (string, error) {
-	switch {
-	case given != "":
-		return given, nil
-	case file != "":
-		return secret.FromFile(file)
-	}
-	s, err := secret.Prompt(question)
-	if err != nil {
-		return "", codedError{err, exitCredentials}
-	}
-	return s, nil
 }
 
 // textForm is the configured form of the FS.

@@ -203,16 +203,21 @@ func thereAlready(path string) error {
 
 // newPassphrase finds the passphrase of a key that is to be written: where that
 // of the configured one comes from, else it is asked for twice.
-func (a *app) newPassphrase(_ context.Context, c config.Config, path string, none bool) ([]byte, error) {
+func (a *app) newPassphrase(ctx context.Context, c config.Config, path string, none bool) ([]byte, error) {
 	if none {
 		a.ui.warn("the key is not encrypted: whoever can read %s can log in as you", printable(displayPath(path)))
 		return nil, nil
 	}
-	e := c.Endpoint
-	pass, err := password(e.KeyPassphrase, e.KeyPassphraseFile, a.ui.text("New passphrase of the SSH key %s", displayPath(path)))
-	if err == nil && e.KeyPassphrase == "" && e.KeyPassphraseFile == "" {
+	w := a.passphraseOf(c.Endpoint)
+	w.KeyringName, w.Question = keyringName("key", path), a.ui.text("New passphrase of the SSH key %s", displayPath(path))
+	found, err := a.finder(c).Where(ctx, w)
+	var pass string
+	if err == nil {
+		pass, err = a.secret(ctx, c, w)
+	}
+	if err == nil && found.Source == secret.Terminal {
 		var again string
-		if again, err = secret.Prompt(a.ui.text("The same again")); err == nil && again != pass {
+		if again, err = secret.PromptContext(ctx, a.ui.text("The same again")); err == nil && again != pass {
 			return nil, errorf("the two passphrases differ; nothing was written")
 		}
 	}
@@ -386,7 +391,7 @@ func (a *app) openForeign(ctx context.Context, c config.Config, o keyOptions, da
 	default:
 		var p string
 		c.Endpoint.Key = o.file
-		if p, err = a.passphrase(ctx, c); err == nil {
+		if p, err = a.secret(ctx, c, a.passphraseOf(c.Endpoint)); err == nil {
 			pass = []byte(p)
 			key, err = sshkey.Parse(data, pass)
 		}

@@ -286,7 +286,7 @@ The reason is kept in the ledger. If it did arrive: mark-sent.`,
 		},
 	}
 	handFlags(cmd, &o)
-	cmd.Flags().StringVar(&a.flags.p12, "p12", "", "`FILE` of the signing certificate (.p12, .pfx)")
+	a.p12Flags(cmd.Flags())
 	a.connectionFlags(cmd)
 	return cmd
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/durable"
 	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/secret"
 
 	"context"
 )
@@ -29,6 +30,9 @@ type app struct {
 	loaded     *loaded
 	disk       durable.Disk
 	ledgerStep func(string) // see ledger.OnStep; nil but in tests
+	secrets    *secret.Finder
+	keyring    secret.Keyring  // nil: that of the system
+	readable   map[string]bool // files of which was warned
 
 	certificates map[string]certificateMemo // nil: not read yet
 	endTold      string                     // the certificate whose end was told
@@ -46,6 +50,8 @@ type settings struct {
 	port                      int
 	hostKeys, knownHosts      []string
 	p12                       string
+	passphraseStdin           bool
+	passwordStdin             bool
 	metrics                   string
 	allowSSHRSA               bool
 	timeout                   time.Duration
@@ -98,7 +104,7 @@ deletes a reply on the server before it is safely stored.`,
 			cmd.AddCommand(c)
 		}
 	}
-	add("setup", newKeysCmd(a), newCertCmd(a))
+	add("setup", newKeysCmd(a), newCertCmd(a), newSecretCmd(a))
 	add("daily", newSubmitCmd(a, runSubmit), newFetchCmd(a, runFetch), newStatusCmd(a, runStatus), newRepliesCmd(a), newReportCmd(a), newExplainCmd(a, runExplain))
 	add("keep", newArchiveCmd(a, runArchiveSeal), newPruneCmd(a, runPrune), newExportCmd(a, runExport))
 	add("trouble", newResumeCmd(a, runResume), newCancelCmd(a, runCancel), newMarkSentCmd(a, runMarkSent), newResubmitCmd(a, runResubmit), newHostKeyCmd(a))
@@ -145,6 +151,7 @@ func (a *app) connectionFlags(cmd *cobra.Command) {
 	f.IntVar(&a.flags.port, "port", 0, "server port (default 8022)")
 	f.StringVar(&a.flags.user, "user", "", "user `NAME` on the server (EXP…)")
 	f.StringVar(&a.flags.key, "key", "", "private SSH key `FILE` (OpenSSH, PEM or PuTTY .ppk)")
+	a.passphraseFlag(f)
 	f.StringSliceVar(&a.flags.hostKeys, "host-key", nil, "SHA256:`FINGERPRINT` that the server must have; may be repeated")
 	f.StringSliceVar(&a.flags.knownHosts, "known-hosts", nil, "OpenSSH known_hosts `FILE`; may be repeated")
 	f.BoolVar(&a.flags.allowSSHRSA, "allow-ssh-rsa", false, "allow this server's outdated ssh-rsa (SHA-1) signatures")

@@ -43,7 +43,7 @@ without header lines.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&a.flags.p12, "p12", "", "`FILE` of the signing certificate (.p12, .pfx)")
+	a.p12Flags(f)
 	f.StringVarP(&o.output, "output", "o", "", "write the signature to `FILE`; - is standard output")
 	f.StringVar(&o.text, "text", "", "form of the text: 64-crlf, 76-cr or one-line")
 	f.BoolVar(&o.chain, "chain", false, "put the issuers' certificates in as well")

@@ -80,7 +80,7 @@ command is given again.`,
 	f.DurationVar(&o.lockWait, "lock-wait", 0, "wait at most `TIME` for another socbatch to be ready")
 	f.DurationVar(&o.settle, "settle", 0, "a file must not have changed for `TIME` (default 2s)")
 	f.DurationVar(&o.pause, "settle-pause", 10*time.Second, "`TIME` between two looks at a set whose outcome is unknown")
-	f.StringVar(&a.flags.p12, "p12", "", "`FILE` of the signing certificate (.p12, .pfx)")
+	a.p12Flags(f)
 	a.connectionFlags(cmd)
 	a.metricsFlag(cmd)
 	return cmd

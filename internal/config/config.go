@@ -42,6 +42,7 @@ type Config struct {
 
 	Endpoint    Endpoint    `toml:"endpoint"`
 	Identity    Identity    `toml:"identity"`
+	Secrets     Secrets     `toml:"secrets"`
 	Declaration Declaration `toml:"declaration"`
 	Replies     Replies     `toml:"replies"`
 	Status      Status      `toml:"status"`
@@ -58,13 +59,20 @@ type Endpoint struct {
 	// Key is the file of the private SSH key; empty with Agent.
 	Key               string `toml:"key"`
 	KeyPassphraseFile string `toml:"key_passphrase_file"`
+	// KeyPassphraseCommand is a program, with its arguments, that prints it.
+	KeyPassphraseCommand []string `toml:"key_passphrase_command"`
 	// KeyPassphrase is set from the environment only.
 	KeyPassphrase string `toml:"-"`
 	// NextKey is the file of a key that is to follow Key: login tries it first.
 	NextKey string `toml:"next_key"`
 	// NextKeyPassphraseFile is empty where both keys have the same passphrase.
 	NextKeyPassphraseFile string `toml:"next_key_passphrase_file"`
-	Agent                 bool   `toml:"agent"`
+	// NextKeyPassphraseCommand likewise.
+	NextKeyPassphraseCommand []string `toml:"next_key_passphrase_command"`
+	// OwnPassphrase is set where the next key stands in the place of Key, with a
+	// passphrase of its own.
+	OwnPassphrase bool `toml:"-"`
+	Agent         bool `toml:"agent"`
 	// HostKeys are SHA256: fingerprints of which the server must have one.
 	HostKeys []string `toml:"host_keys"`
 	// KnownHosts are OpenSSH known_hosts files.
@@ -81,6 +89,8 @@ type Endpoint struct {
 type Identity struct {
 	P12          string `toml:"p12"`
 	PasswordFile string `toml:"password_file"`
+	// PasswordCommand is a program, with its arguments, that prints it.
+	PasswordCommand []string `toml:"password_command"`
 	// Password is set from the environment only.
 	Password string `toml:"-"`
 	// IncludeChain puts the issuers' certificates into the FS.
@@ -89,14 +99,17 @@ type Identity struct {
 	Text string `toml:"text"`
 	// SignAlways signs in T and S too.
 	SignAlways bool `toml:"sign_always"`
+	// OwnPassword is set where the next certificate stands in the place of P12.
+	OwnPassword bool `toml:"-"`
 	// Next follows when P12 has expired, or from a day on.
 	Next NextIdentity `toml:"next"`
 }
 
 // NextIdentity is the certificate that follows the one in use.
 type NextIdentity struct {
-	P12          string `toml:"p12"`
-	PasswordFile string `toml:"password_file"`
+	P12             string   `toml:"p12"`
+	PasswordFile    string   `toml:"password_file"`
+	PasswordCommand []string `toml:"password_command"`
 	// From is the first day in Brussels on which it signs; empty: when the other
 	// has expired.
 	From Date `toml:"from"`
@@ -117,6 +130,15 @@ func (d *Date) UnmarshalTOML(v any) error {
 	}
 	*d = Date(t.Format("20060102"))
 	return nil
+}
+
+// Secrets says where passwords are looked for, beside the files and commands
+// that are named.
+type Secrets struct {
+	// Keyring asks the keyring of the desktop.
+	Keyring bool `toml:"keyring"`
+	// Timeout bounds a command that gives a password, and the keyring.
+	Timeout Duration `toml:"timeout"`
 }
 
 // Declaration says what may be handed in.
@@ -204,6 +226,7 @@ func Defaults(getenv func(string) string) Config {
 			Host: "sftp.socialsecurity.be", Port: 8022, Timeout: Duration(time.Minute), Parallel: 64,
 		},
 		Identity:    Identity{Text: "64-crlf"},
+		Secrets:     Secrets{Keyring: true, Timeout: Duration(15 * time.Second)},
 		Declaration: Declaration{MaxSize: 2 << 30, Settle: Duration(2 * time.Second)},
 		Replies:     Replies{IncompleteAfter: Duration(time.Hour)},
 		Status: Status{
@@ -362,7 +385,10 @@ func (c *Config) paths() []*string {
 	for i := range c.Endpoint.KnownHosts {
 		p = append(p, &c.Endpoint.KnownHosts[i])
 	}
-	for _, h := range [][]string{c.Hooks.OnReply, c.Hooks.OnRefused, c.Hooks.OnError} {
+	for _, h := range [][]string{
+		c.Hooks.OnReply, c.Hooks.OnRefused, c.Hooks.OnError, c.Endpoint.KeyPassphraseCommand, c.Identity.PasswordCommand,
+		c.Endpoint.NextKeyPassphraseCommand, c.Identity.Next.PasswordCommand,
+	} {
 		// A bare name is looked for where programs are.
 		if len(h) > 0 && strings.ContainsAny(h[0], `/`+string(filepath.Separator)) {
 			p = append(p, &h[0])
@@ -502,19 +528,26 @@ func (c *Config) Check() error {
 	}
 	if next := c.Identity.Next; next.P12 != "" && c.Identity.P12 == "" {
 		return bad("identity.next.p12", "there is no certificate that it could follow: set identity.p12")
-	} else if next.P12 == "" && (next.PasswordFile != "" || next.From != "") {
+	} else if next.P12 == "" && (next.PasswordFile != "" || len(next.PasswordCommand) > 0 || next.From != "") {
 		return bad("identity.next.p12", "the file of the certificate is missing")
 	}
 	if c.Replies.RequireSignature && c.Replies.TrustedRoots == "" {
 		return bad("replies.require_signature", "nothing says whose signatures to trust: set replies.trusted_roots")
 	}
-	for key, h := range map[string][]string{"hooks.on_reply": c.Hooks.OnReply, "hooks.on_refused": c.Hooks.OnRefused, "hooks.on_error": c.Hooks.OnError} {
+	for key, h := range map[string][]string{
+		"hooks.on_reply": c.Hooks.OnReply, "hooks.on_refused": c.Hooks.OnRefused, "hooks.on_error": c.Hooks.OnError,
+		"endpoint.key_passphrase_command": c.Endpoint.KeyPassphraseCommand, "identity.password_command": c.Identity.PasswordCommand,
+		"endpoint.next_key_passphrase_command": c.Endpoint.NextKeyPassphraseCommand, "identity.next.password_command": c.Identity.Next.PasswordCommand,
+	} {
 		if len(h) > 0 && h[0] == "" {
 			return bad(key, "the first text must be a program")
 		}
 	}
 	if c.Hooks.Timeout <= 0 {
 		return bad("hooks.timeout", "must be more than nothing, such as \"30s\"")
+	}
+	if c.Secrets.Timeout <= 0 {
+		return bad("secrets.timeout", "must be more than nothing, such as \"15s\"")
 	}
 	if u := c.Monitoring.HeartbeatURL; u != "" {
 		if err := heartbeat.Check(u); err != nil {

@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -16,21 +17,48 @@ var ErrNoTerminal = errors.New("no terminal to ask for a password")
 // Prompt asks on the terminal itself, not on standard input, and does not echo
 // what is typed.
 func Prompt(question string) (string, error) {
+	return PromptContext(context.Background(), question)
+}
+
+// PromptContext is Prompt that gives up when ctx ends, and leaves the terminal
+// as it was.
+func PromptContext(ctx context.Context, question string) (string, error) {
 	in, out, err := openTerminal()
 	if err != nil {
 		return "", ErrNoTerminal
 	}
-	defer in.Close()  //nolint:errcheck // nothing was written
-	defer out.Close() //nolint:errcheck // a prompt only
-	if _, err := fmt.Fprintf(out, "%s: ", question); err != nil {
-		return "", err
+	defer out.Close()  //nolint:errcheck // a prompt only
+	fd := int(in.Fd()) //nolint:gosec // a file descriptor is small
+	before, err := term.GetState(fd)
+	if err == nil {
+		_, err = fmt.Fprintf(out, "%s: ", question)
 	}
-	b, err := term.ReadPassword(int(in.Fd())) //nolint:gosec // a file descriptor is small
-	_, _ = fmt.Fprintln(out)
 	if err != nil {
-		return "", problem.New("the password could not be read from the terminal")
+		return "", errors.Join(err, in.Close())
 	}
-	return string(b), nil
+	type answer struct {
+		typed []byte
+		err   error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		typed, err := term.ReadPassword(fd)
+		answers <- answer{typed, err}
+	}()
+	select {
+	case a := <-answers:
+		_, _ = fmt.Fprintln(out)
+		_ = in.Close() // nothing was written
+		if a.err != nil {
+			return "", problem.New("the password could not be read from the terminal")
+		}
+		return string(a.typed), nil
+	case <-ctx.Done():
+		// It goes on reading until the program ends, so its file stays open.
+		_ = term.Restore(fd, before)
+		_, _ = fmt.Fprintln(out)
+		return "", ctx.Err()
+	}
 }
 
 func openTerminal() (in, out *os.File, err error) {

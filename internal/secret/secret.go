@@ -55,6 +55,9 @@ func Decode(b []byte) (string, error) {
 		b = b[:i]
 	}
 	b = bytes.TrimSuffix(b, []byte{'\r'})
+	if bytes.IndexByte(b, 0) >= 0 { // UTF-16 without a byte order mark
+		return "", problem.New("the password has a zero byte in it: save the file as UTF-8")
+	}
 	if !utf8.Valid(b) {
 		return "", problem.New("the password is not UTF-8: save the file as UTF-8")
 	}
