@@ -83,7 +83,9 @@ func (p passwordError) Unwrap() error { return p.error }
 
 // openIdentity opens a .p12 that may sign now, and remembers its end.
 func (a *app) openIdentity(ctx context.Context, c config.Config) (*sign.Identity, error) {
-	a.warnIfReadable("others on this machine can read your certificate with its key: chmod 600 %s", c.Identity.P12)
+	if a.openToOthers(c.Identity.P12) {
+		a.ui.warn("others on this machine can read the file of your certificate: chmod 600 %s", printable(c.Identity.P12))
+	}
 	pass, err := a.secret(ctx, c, a.passwordOf(c.Identity))
 	if err != nil {
 		return nil, passwordError{err}

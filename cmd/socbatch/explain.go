@@ -141,6 +141,7 @@ func explain(err error) explanation {
 		x.hint("start an ssh-agent and add the key with ssh-add, or name the key file with key = \"…\" under [endpoint]")
 	case errors.Is(err, secret.ErrNoTerminal):
 		x.hint("put it into a file that only you can read, and name that file in the configuration")
+		x.hint("or keep it in the keyring of this computer: socbatch secret set p12, or socbatch secret set key")
 	case errors.Is(err, ledger.ErrNoSubmission):
 		x.hint("socbatch status lists the sets that were sent from here")
 	case errors.Is(err, context.Canceled):

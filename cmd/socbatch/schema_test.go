@@ -29,6 +29,7 @@ var schemasOf = map[string][]string{
 	"keys": nil, "keys generate": {"keys-new"}, "keys import": {"keys-new"}, "keys show": {"keys-show"}, "keys rotate": {"keys-rotate"},
 	"cert": nil, "cert show": {"cert-show"}, "cert export": {"cert-export"},
 	"archive": nil, "archive seal": {"archive-seal"}, "prune": {"prune"}, "export": {"export"},
+	"secret": nil, "secret set": {"secret"}, "secret delete": {"secret"}, "secret where": {"secret-where"},
 }
 
 func TestEveryCommandHasASchema(t *testing.T) {

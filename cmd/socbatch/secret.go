@@ -174,6 +174,9 @@ func (a *app) newlyGiven(ctx context.Context, c config.Config, w secret.Wanted, 
 		return a.secret(ctx, c, w)
 	}
 	first, err := a.secret(ctx, c, w)
+	if errors.Is(err, secret.ErrNoTerminal) {
+		return "", credentialf(text("give it on standard input, with --stdin"), "%s; nothing was kept", err)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -244,8 +247,7 @@ func runSecretWhere(ctx context.Context, a *app) error {
 			found, err := a.finder(c).Where(ctx, s.wanted)
 			j.Source, j.Detail, said = string(found.Source), found.Detail, whereWords(found)
 			if err != nil {
-				x := explain(err)
-				x.Code, x.Class = exitCredentials, className(exitCredentials)
+				x := explain(codedError{err, exitCredentials})
 				j.Error, failed, said = &x, err, text("%s: cannot be read: %s", said, err)
 			}
 		}
@@ -253,11 +255,13 @@ func runSecretWhere(ctx context.Context, a *app) error {
 		lines.add(lang.Plain(j.Name), a.ui.in(said))
 	}
 	a.ui.fields("", lines)
-	a.ui.object(map[string]any{"secrets": out})
+	result := map[string]any{"secrets": out}
 	if failed != nil {
-		return codedError{toldError{failed}, exitCredentials}
+		failed = codedError{toldError{failed}, exitCredentials}
+		result["error"] = explain(failed)
 	}
-	return nil
+	a.ui.object(result)
+	return failed
 }
 
 func keyWithoutPassphrase(file string) bool {

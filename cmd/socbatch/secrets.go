@@ -86,22 +86,22 @@ func (a *app) secret(ctx context.Context, c config.Config, w secret.Wanted) (str
 		return "", codedError{credentialError{err, []lang.Text{hint}}, exitCredentials}
 	}
 	a.log.Debug("password found", "of", w.What, "from", string(found.Source), "detail", found.Detail)
-	if found.Source == secret.File {
-		a.warnIfReadable("others on this machine can read the password in %[1]s: chmod 600 %[1]s", found.Detail)
+	if found.Source == secret.File && a.openToOthers(found.Detail) {
+		a.ui.warn("others on this machine can read the file of a password: chmod 600 %s", printable(found.Detail))
 	}
 	return value, nil
 }
 
-// warnIfReadable warns once of a file that others can read. The warning has
-// the path in it.
-func (a *app) warnIfReadable(warning, path string) {
-	if !a.readable[path] && secret.ReadByOthers(path) {
-		if a.readable == nil {
-			a.readable = map[string]bool{}
-		}
-		a.readable[path] = true
-		a.ui.warn(warning, printable(path))
+// openToOthers tells whether others can read a file, at most once of each.
+func (a *app) openToOthers(path string) bool {
+	if a.readable[path] || !secret.ReadByOthers(path) {
+		return false
 	}
+	if a.readable == nil {
+		a.readable = map[string]bool{}
+	}
+	a.readable[path] = true
+	return true
 }
 
 // finder looks for passwords. There is one, since what was read from standard

@@ -137,7 +137,7 @@ func (d *Date) UnmarshalTOML(v any) error {
 type Secrets struct {
 	// Keyring asks the keyring of the desktop.
 	Keyring bool `toml:"keyring"`
-	// Timeout bounds a command that gives a password, and the keyring.
+	// Timeout ends a command that takes longer, and bounds the keyring.
 	Timeout Duration `toml:"timeout"`
 }
 
@@ -226,7 +226,7 @@ func Defaults(getenv func(string) string) Config {
 			Host: "sftp.socialsecurity.be", Port: 8022, Timeout: Duration(time.Minute), Parallel: 64,
 		},
 		Identity:    Identity{Text: "64-crlf"},
-		Secrets:     Secrets{Keyring: true, Timeout: Duration(15 * time.Second)},
+		Secrets:     Secrets{Keyring: true, Timeout: Duration(30 * time.Second)},
 		Declaration: Declaration{MaxSize: 2 << 30, Settle: Duration(2 * time.Second)},
 		Replies:     Replies{IncompleteAfter: Duration(time.Hour)},
 		Status: Status{
@@ -457,6 +457,10 @@ func Variables() []Variable {
 		text("SOCBATCH_P12", "identity.p12", func(c *Config) *string { return &c.Identity.P12 }),
 		text("SOCBATCH_P12_PASSWORD_FILE", "identity.password_file", func(c *Config) *string { return &c.Identity.PasswordFile }),
 		secret(text("SOCBATCH_P12_PASSWORD", "the password of the .p12 itself", func(c *Config) *string { return &c.Identity.Password })),
+		{Name: "SOCBATCH_KEYRING", Sets: "secrets.keyring", apply: func(c *Config, v string) (err error) {
+			c.Secrets.Keyring, err = strconv.ParseBool(v)
+			return err
+		}},
 		text("SOCBATCH_ARCHIVE", "replies.archive", func(c *Config) *string { return &c.Replies.Archive }),
 	}
 }
@@ -547,7 +551,7 @@ func (c *Config) Check() error {
 		return bad("hooks.timeout", "must be more than nothing, such as \"30s\"")
 	}
 	if c.Secrets.Timeout <= 0 {
-		return bad("secrets.timeout", "must be more than nothing, such as \"15s\"")
+		return bad("secrets.timeout", "must be more than nothing, such as \"30s\"")
 	}
 	if u := c.Monitoring.HeartbeatURL; u != "" {
 		if err := heartbeat.Check(u); err != nil {

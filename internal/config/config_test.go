@@ -129,6 +129,9 @@ func TestLoadRefuses(t *testing.T) {
 		{"a number for a recipient", "archive_recipient = [7]\n", 0, "must be a text, or a list of texts"},
 		{"no period", "[prune]\nafter = \"18 months\"\n", 0, "not a time such as 400d"},
 		{"a period of nothing", "[prune]\nafter = \"0d\"\n", 0, "not a time such as 400d"},
+		{"command without a program", "[identity]\npassword_command = [\"\"]\n", 0, "identity.password_command"},
+		{"command as one text", "[endpoint]\nkey_passphrase_command = \"pass geheim\"\n", 0, ""},
+		{"secrets without time", "[secrets]\ntimeout = \"0s\"\n", 0, "secrets.timeout"},
 		{"heartbeat", "[monitoring]\nheartbeat_url = \"https://ann:geheim@example.org/\"\n", 0, "monitoring.heartbeat_url"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -145,6 +148,7 @@ func TestLoadRefuses(t *testing.T) {
 	}
 	for _, pairs := range [][]string{
 		{"SOCBATCH_ENVIRONMENT", "R"}, {"SOCBATCH_PORT", "ssh"}, {"SOCBATCH_PORT", "0"}, {"SOCBATCH_SENDER", "x"},
+		{"SOCBATCH_KEYRING", "perhaps"},
 		{"SOCBATCH_CONFIG", "/does/not/exist.toml"},
 	} {
 		if _, _, err := config.Load("", env(t, pairs...)); err == nil {
@@ -206,6 +210,26 @@ heartbeat_url = "https://example.org/x"
 		!slices.Equal(h.OnRefused, []string{filepath.Join(getenv("HOME"), "told")}) || !slices.Equal(h.OnError, []string{"told", "./x"}) ||
 		h.Timeout != config.Duration(30*time.Second) || c.Monitoring.MetricsFile != filepath.Join(dir, "m.prom") || c.Monitoring.HeartbeatURL != "https://example.org/x" {
 		t.Errorf("%+v %+v, %v", h, c.Monitoring, err)
+	}
+}
+
+func TestSecrets(t *testing.T) {
+	file := testkit.WriteFile(t, t.TempDir(), "s.toml", []byte(`[endpoint]
+key_passphrase_command = ["pass", "show", "./socbatch"]
+[identity]
+password_command = ["bin/password", "p12"]
+[secrets]
+timeout = "5s"
+`))
+	c, _, err := config.Load(file, env(t))
+	if err != nil || !slices.Equal(c.Endpoint.KeyPassphraseCommand, []string{"pass", "show", "./socbatch"}) ||
+		!slices.Equal(c.Identity.PasswordCommand, []string{filepath.Join(filepath.Dir(file), "bin", "password"), "p12"}) ||
+		!c.Secrets.Keyring || c.Secrets.Timeout != config.Duration(5*time.Second) {
+		t.Errorf("%+v, %v", c, err)
+	}
+	c, _, err = config.Load("", env(t, "SOCBATCH_KEYRING", "false"))
+	if err != nil || c.Secrets.Keyring || c.Secrets.Timeout != config.Duration(30*time.Second) {
+		t.Errorf("%+v, %v", c.Secrets, err)
 	}
 }
 

@@ -42,12 +42,13 @@ func fromCommand(ctx context.Context, args, environ []string, timeout time.Durat
 		return "", problem.New("the command %s failed: %v", args[0], err)
 	case out.over:
 		return "", problem.New("the command %s printed too much to be a password", args[0])
-	case len(bytes.TrimRight(out.b.Bytes(), "\r\n")) == 0:
-		return "", problem.New("the command %s printed no password", args[0])
 	}
 	value, err := Decode(out.b.Bytes())
 	if err != nil {
 		return "", problem.New("the command %s: %v", args[0], err)
+	}
+	if value == "" {
+		return "", problem.New("the command %s printed no password", args[0])
 	}
 	return value, nil
 }

@@ -149,6 +149,9 @@ func (f *Finder) line(n int) (string, error) {
 			}
 			line = append(line, b[0])
 		}
+		if len(line) > maxSize {
+			return "", problem.New("the line on standard input is too long to be a password")
+		}
 		s, err := Decode(line)
 		if err != nil {
 			return "", err
