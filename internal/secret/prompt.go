@@ -30,9 +30,6 @@ func PromptContext(ctx context.Context, question string) (string, error) {
 	defer out.Close()  //nolint:errcheck // a prompt only
 	fd := int(in.Fd()) //nolint:gosec // a file descriptor is small
 	before, err := term.GetState(fd)
-	if err == nil {
-		_, err = fmt.Fprintf(out, "%s: ", question)
-	}
 	if err != nil {
 		return "", errors.Join(err, in.Close())
 	}
@@ -42,7 +39,11 @@ func PromptContext(ctx context.Context, question string) (string, error) {
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		typed, err := term.ReadPassword(fd)
+		var typed []byte
+		_, err := fmt.Fprintf(out, "%s: ", question)
+		if err == nil {
+			typed, err = term.ReadPassword(fd)
+		}
 		answers <- answer{typed, err}
 	}()
 	select {
