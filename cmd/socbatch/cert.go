@@ -57,7 +57,7 @@ which of them signs now.`,
 			return run(cmd.Context(), a, o)
 		},
 	}
-	cmd.Flags().StringVar(&a.flags.p12, "p12", "", "`FILE` of the signing certificate (.p12, .pfx)")
+	a.p12Flags(cmd.Flags())
 	return cmd
 }
 
@@ -79,7 +79,7 @@ is replaced.`,
 			return run(cmd.Context(), a, o)
 		},
 	}
-	cmd.Flags().StringVar(&a.flags.p12, "p12", "", "`FILE` of the signing certificate (.p12, .pfx)")
+	a.p12Flags(cmd.Flags())
 	cmd.Flags().StringVarP(&o.out, "out", "o", "", "`FILE` to write (default: the name of the .p12 with .cer)")
 	cmd.Flags().BoolVar(&o.pem, "pem", false, "write text (PEM) instead of DER")
 	return cmd
