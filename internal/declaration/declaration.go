@@ -18,9 +18,11 @@ import (
 	"io"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/socbatch/socbatch/internal/problem"
 	"github.com/socbatch/socbatch/internal/xmlstream"
+	"github.com/socbatch/socbatch/naming"
 )
 
 // Error ids of the server's receipt, as in its list ErrorCodes2022-1_30.
@@ -32,11 +34,13 @@ const (
 	NoDeclaration   = "ACRF-157"
 	NotAForm        = "ACRF-205"
 	SeveralVersions = "ACRF-302"
+	NotValid        = "ACRF-312" // as the schema says; see package schema
 )
 
 // Fault is something to change before the file is sent.
 type Fault struct {
-	// ID is the error id with which the server would refuse the file.
+	// ID is the error id with which the server would refuse the file; empty where
+	// none is known.
 	ID string
 	// Warning is true if it is not known whether the server minds.
 	Warning bool
@@ -104,6 +108,8 @@ type Options struct {
 	// KeepForms is how many forms are kept in Info.First. Default 1000; negative
 	// for none.
 	KeepForms int
+	// Now is what the creation of the forms is compared with; zero: nothing.
+	Now time.Time
 	// OnForm, if not nil, is called for every form, in order. An error stops the
 	// inspection and is returned. With an Inspector it runs on another goroutine
 	// than Write.
@@ -114,7 +120,9 @@ const (
 	maxReferences = 16  // of a form; the schemas allow 4
 	maxValue      = 256 // bytes of a value kept
 	maxFaults     = 20
-	xsiNamespace  = "http://www.w3.org/2001/XMLSchema-instance"
+	// clockSkew is how far a form may be ahead of this machine.
+	clockSkew    = time.Hour
+	xsiNamespace = "http://www.w3.org/2001/XMLSchema-instance"
 )
 
 // Inspect reads a declaration file from r in one pass and constant memory. It
@@ -134,6 +142,11 @@ func Inspect(r io.Reader, o Options) (Info, error) {
 	err := p.document()
 	p.info.Encoding = p.d.Encoding()
 	err = p.judge(err)
+	if n := p.future.forms; n > 0 {
+		// The list of error ids has none for this.
+		p.info.Faults = append(p.info.Faults, Fault{Warning: true, Line: p.future.line, Message: problem.New(
+			"line %d: FormCreationDate and FormCreationHour are later than now in Brussels (forms: %d): check the clock of the machine that made the file", p.future.line, n)})
+	}
 	if src.err == nil {
 		if _, derr := io.Copy(io.Discard, src); derr != nil && err == nil {
 			err = derr
@@ -164,6 +177,7 @@ type inspector struct {
 	d      *xmlstream.Decoder
 	info   Info
 	others map[string]int // element name → its fault
+	future struct{ forms, line int }
 	buf    []byte
 }
 
@@ -329,12 +343,33 @@ func (p *inspector) form(t xmlstream.Token) error {
 	if len(p.info.First) < p.o.KeepForms {
 		p.info.First = append(p.info.First, f)
 	}
+	if createdAfter(f, p.o.Now) {
+		if p.future.forms++; p.future.forms == 1 {
+			p.future.line = f.Line
+		}
+	}
 	if p.o.OnForm != nil {
 		if err := p.o.OnForm(f); err != nil {
 			return fmt.Errorf("form %d: %w", f.Index, err)
 		}
 	}
 	return nil
+}
+
+// createdAfter reports whether a form was created after now, in Brussels. A date
+// or hour that is none is for the schema to find.
+func createdAfter(f Form, now time.Time) bool {
+	if now.IsZero() {
+		return false
+	}
+	day, err := time.ParseInLocation(time.DateOnly, f.CreationDate, naming.Brussels())
+	if err != nil {
+		return false
+	}
+	if at, err := time.ParseInLocation(time.DateOnly+" 15:04:05", f.CreationDate+" "+f.CreationHour, naming.Brussels()); err == nil {
+		day = at
+	}
+	return day.After(now.Add(clockSkew))
 }
 
 func (p *inspector) reference(f *Form) error {
