@@ -90,6 +90,13 @@ type FreezeOptions struct {
 	Sign     sign.Options
 	Text     sign.TextForm
 	MaxSize  int64 // bytes of one file; 0: no limit
+	// CRLF freezes each file with every line end as CR LF.
+	CRLF bool
+	// Now is what the creation of forms is compared with; zero: nothing.
+	Now time.Time
+	// Validate, if not nil, compares a well-formed file with the schema that it
+	// names.
+	Validate func(ctx context.Context, schema string, doc io.Reader) ([]declaration.Fault, error)
 }
 
 // Freeze copies the files that form one set, in the order of their parts,
@@ -166,7 +173,6 @@ func newSpoolName() (string, error) {
 }
 
 func (s *Spool) freezeFile(ctx context.Context, set string, part int, file string, o FreezeOptions) (Frozen, error) {
-	fail := func(err error) (Frozen, error) { return Frozen{}, &SourceError{file, err} }
 	in, before, err := openSource(file, o.MaxSize)
 	if err != nil {
 		return Frozen{}, err
@@ -179,18 +185,74 @@ func (s *Spool) freezeFile(ctx context.Context, set string, part int, file strin
 	}
 	defer out.Discard() //nolint:errcheck // after Commit it does nothing
 
+	f, digest, err := takeIn(ctx, in, before, file, out, o)
+	if err != nil {
+		return Frozen{}, err
+	}
+	f.Number = part
+	if err := out.Commit(s.FI(set, part)); err != nil {
+		return Frozen{}, err
+	}
+	if err := f.validate(ctx, s.FI(set, part), o); err != nil {
+		return Frozen{}, err
+	}
+	if o.Identity == nil {
+		return f, nil
+	}
+	der, err := digest.Sign(o.Sign)
+	if err != nil {
+		return Frozen{}, &SourceError{file, err}
+	}
+	text := sign.EncodeText(der, o.Text)
+	f.SignSize, f.Signature = int64(len(text)), sha256.Sum256(text)
+	err = s.disk.WriteFile(s.FS(set, part), func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	})
+	return f, err
+}
+
+// Look takes a file in as Freeze does, and keeps nothing of it.
+func Look(ctx context.Context, file string, o FreezeOptions) (Frozen, error) {
+	in, before, err := openSource(file, o.MaxSize)
+	if err != nil {
+		return Frozen{}, err
+	}
+	defer in.Close() //nolint:errcheck // only read
+	f, _, err := takeIn(ctx, in, before, file, io.Discard, o)
+	if err != nil {
+		return Frozen{}, err
+	}
+	f.Number = 1
+	return f, f.validate(ctx, file, o)
+}
+
+// takeIn copies an opened file to out, as it is to be sent, and learns on the
+// way what there is to know of it.
+func takeIn(ctx context.Context, in *os.File, before os.FileInfo, file string, out io.Writer, o FreezeOptions) (Frozen, *sign.Digest, error) {
+	fail := func(err error) (Frozen, *sign.Digest, error) { return Frozen{}, nil, &SourceError{file, err} }
+	wide, err := wide(in)
+	if err == nil && wide && o.CRLF {
+		err = errWide
+	}
+	if err != nil {
+		return fail(err)
+	}
 	var forms []Form
-	inspector := declaration.NewInspector(declaration.Options{KeepForms: -1, OnForm: func(f declaration.Form) error {
+	inspector := declaration.NewInspector(declaration.Options{KeepForms: -1, Now: o.Now, OnForm: func(f declaration.Form) error {
 		forms = append(forms, formOf(f))
 		return nil
 	}})
-	digest := sign.NewDigest(o.Identity)
-	frozen := &writeError{w: out}
-	all := struct{ io.Writer }{io.MultiWriter(frozen, digest, inspector)}
+	digest, ends, original := sign.NewDigest(o.Identity), newLineEndHash(), sha256.New()
+	copied := &writeError{w: out}
+	var all io.Writer = struct{ io.Writer }{io.MultiWriter(copied, digest, ends, inspector)}
+	if o.CRLF {
+		all = struct{ io.Writer }{io.MultiWriter(original, &crlfWriter{w: all})}
+	}
 	n, err := io.CopyBuffer(all, contextReader{ctx, io.LimitReader(in, before.Size()+1)}, make([]byte, 64<<10))
 	info, ierr := inspector.Result()
-	if frozen.err != nil { // the copy is at fault, not the source
-		return Frozen{}, frozen.err
+	if copied.err != nil { // the copy is at fault, not the source
+		return Frozen{}, nil, copied.err
 	}
 	if err != nil {
 		return fail(err)
@@ -205,27 +267,38 @@ func (s *Spool) freezeFile(ctx context.Context, set string, part int, file strin
 	if n != before.Size() || after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime()) {
 		return fail(ErrChanging)
 	}
-	if err := out.Commit(s.FI(set, part)); err != nil {
-		return Frozen{}, err
-	}
-
 	report := digest.Report()
+	if o.MaxSize > 0 && report.Bytes > o.MaxSize { // with its new line ends
+		return fail(problem.New("%s: %d bytes, %d allowed", ErrTooLarge, report.Bytes, o.MaxSize))
+	}
 	f := Frozen{Info: info, LineEnds: report.LineEnds}
-	f.Part = Part{Number: part, Source: file, Root: info.Root, Size: n, Hash: report.SHA256, Forms: forms}
-	if o.Identity == nil {
-		return f, nil
+	f.Part = Part{Source: file, Root: info.Root, Size: report.Bytes, Hash: report.SHA256, CRLF: ends.sum(), Forms: forms}
+	if wide {
+		f.CRLF = f.Hash
 	}
-	der, err := digest.Sign(o.Sign)
+	f.Original = f.Hash
+	if o.CRLF {
+		original.Sum(f.Original[:0])
+	}
+	return f, digest, nil
+}
+
+// validate adds what the schema says of a copy of the file at path.
+func (f *Frozen) validate(ctx context.Context, path string, o FreezeOptions) error {
+	if o.Validate == nil || f.Info.Schema == "" || !f.Info.Readable() {
+		return nil
+	}
+	in, err := os.Open(path)
 	if err != nil {
-		return fail(err)
+		return &SourceError{f.Source, err}
 	}
-	text := sign.EncodeText(der, o.Text)
-	f.SignSize, f.Signature = int64(len(text)), sha256.Sum256(text)
-	err = s.disk.WriteFile(s.FS(set, part), func(w io.Writer) error {
-		_, err := w.Write(text)
-		return err
-	})
-	return f, err
+	defer in.Close() //nolint:errcheck // only read
+	faults, err := o.Validate(ctx, f.Info.Schema, in)
+	if err != nil {
+		return &SourceError{f.Source, err}
+	}
+	f.Info.Faults = append(f.Info.Faults, faults...)
+	return nil
 }
 
 // CheckSource says whether a file can be taken in: a regular file, not empty,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/socbatch/socbatch/naming"
@@ -42,14 +43,29 @@ type Form struct {
 
 // Part is one FI of a set and its signature, as frozen.
 type Part struct {
-	Number    int    // from 1
-	Source    string // path of the file that was handed in
-	Root      string // root element
-	Size      int64  // bytes of the FI
-	Hash      Hash   // of the FI
-	Signature Hash   // of the FS
-	SignSize  int64  // bytes of the FS; 0 when the part is not signed
-	Forms     []Form
+	Number int    // from 1
+	Source string // path of the file that was handed in
+	Root   string // root element
+	Size   int64  // bytes of the FI
+	Hash   Hash   // of the FI
+	// CRLF is the hash of the FI as it would be with every line end as CR LF, and
+	// Original that of the file that was handed in. Zero: as Hash.
+	CRLF, Original Hash
+	Signature      Hash  // of the FS
+	SignSize       int64 // bytes of the FS; 0 when the part is not signed
+	Forms          []Form
+}
+
+// Contents are the hashes by which the contents of a part are recognised: the
+// FI itself first, then the same with other line ends.
+func (p Part) Contents() []Hash {
+	all := []Hash{p.Hash}
+	for _, h := range []Hash{p.CRLF, p.Original} {
+		if h != (Hash{}) && !slices.Contains(all, h) {
+			all = append(all, h)
+		}
+	}
+	return all
 }
 
 // Draft is a set that is frozen and has no name yet.

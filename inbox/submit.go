@@ -198,15 +198,19 @@ type twin struct{ job, first, part int }
 
 func (c contents) add(d Draft, job int) {
 	for _, p := range d.Parts {
-		c[content{d.Application, p.Hash}] = job
+		for _, h := range p.Contents() {
+			c[content{d.Application, h}] = job
+		}
 	}
 }
 
 // in gives the job that has contents of a draft, and which part has them.
 func (c contents) in(d Draft) (job, part int, found bool) {
 	for _, p := range d.Parts {
-		if job, found = c[content{d.Application, p.Hash}]; found {
-			return job, p.Number, true
+		for _, h := range p.Contents() {
+			if job, found = c[content{d.Application, h}]; found {
+				return job, p.Number, true
+			}
 		}
 	}
 	return 0, 0, false
@@ -290,10 +294,14 @@ func (s *Submitter) prepare(ctx context.Context, o *Outcome) (d Draft, err error
 		}
 	}
 	for i, p := range parts {
-		if before, twice := seen[p.Hash]; twice {
-			return d, &SourceError{p.Source, problem.New("parts %d and %d have the same contents", before, p.Number)}
+		for _, h := range p.Contents() {
+			if before, twice := seen[h]; twice {
+				return d, &SourceError{p.Source, problem.New("parts %d and %d have the same contents", before, p.Number)}
+			}
 		}
-		seen[p.Hash] = p.Number
+		for _, h := range p.Contents() {
+			seen[h] = p.Number
+		}
 		// What is no declaration at all is said before its application is asked.
 		if d.Application == "" && !(s.SkipChecks || p.Info.OK()) {
 			_, err := s.check("", &parts[i])
@@ -329,15 +337,8 @@ func applicationOf(p Frozen) (string, error) {
 // check gives what a person should know of a part, and fails on what the
 // server would refuse.
 func (s *Submitter) check(application string, p *Frozen) (warnings []error, err error) {
-	faults := slices.Clone(p.Info.Faults)
-	if a, ok := naming.LookupApplication(application); ok && len(a.Roots) > 0 && p.Root != "" && !slices.Contains(a.Roots, p.Root) {
-		faults = append(faults, declaration.Fault{
-			ID:      "ACRF-158",
-			Message: problem.New("the root element is %s and files of application %s have %s: check --app and the file", p.Root, application, strings.Join(a.Roots, " or ")),
-		})
-	}
 	var serious []declaration.Fault
-	for _, f := range faults {
+	for _, f := range p.Faults(application, s.Environment) {
 		if f.Warning || s.SkipChecks {
 			warnings = append(warnings, problem.New("%s: %s", p.Source, f))
 		} else {
@@ -347,10 +348,39 @@ func (s *Submitter) check(application string, p *Frozen) (warnings []error, err 
 	if len(serious) > 0 {
 		return warnings, &FaultsError{p.Source, serious}
 	}
-	if p.SignSize > 0 && !p.LineEnds.Clean() {
-		warnings = append(warnings, problem.New("%s: not every line ends in CR LF (or it has NUL bytes); some programs would check its signature over other bytes: convert the file first if the office refuses it with ACRF-125", p.Source))
+	if f, found := p.LineEndFault(); found && p.SignSize > 0 {
+		warnings = append(warnings, problem.New("%s: %s", p.Source, f))
 	}
 	return warnings, nil
+}
+
+// Faults is what the server would refuse, or might, of a part of a set. The
+// application and the environment may be empty: not known yet.
+func (f *Frozen) Faults(application string, env naming.Environment) []declaration.Fault {
+	faults := slices.Clone(f.Info.Faults)
+	a, known := naming.LookupApplication(application)
+	if known && len(a.Roots) > 0 && f.Root != "" && !slices.Contains(a.Roots, f.Root) {
+		faults = append(faults, declaration.Fault{
+			ID:      "ACRF-158",
+			Message: problem.New("the root element is %s and files of application %s have %s: check --app and the file", f.Root, application, strings.Join(a.Roots, " or ")),
+		})
+	}
+	if known && env != "" && !slices.Contains(a.Environments, env) {
+		faults = append(faults, declaration.Fault{
+			Message: problem.New("environment %s is not for files of application %s: send them to T for a test", env, application),
+		})
+	}
+	return faults
+}
+
+// LineEndFault warns of line ends about which programs that check signatures
+// disagree.
+func (f *Frozen) LineEndFault() (declaration.Fault, bool) {
+	if f.LineEnds.Clean() {
+		return declaration.Fault{}, false
+	}
+	return declaration.Fault{ID: "ACRF-125", Warning: true, Message: problem.New(
+		"not every line ends in CR LF (or it has NUL bytes), and some programs would check its signature over other bytes: --crlf makes a copy with CR LF before it is signed")}, true
 }
 
 // Preview prepares the jobs without keeping anything, and says what would

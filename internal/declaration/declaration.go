@@ -102,6 +102,16 @@ func (i *Info) OK() bool {
 	return true
 }
 
+// Readable tells whether the file is XML that was read to its end.
+func (i *Info) Readable() bool {
+	for _, f := range i.Faults {
+		if !f.Warning && (f.ID == NotWellFormed || f.ID == Empty || f.ID == BadEncoding) {
+			return false
+		}
+	}
+	return i.Root != ""
+}
+
 // Options of Inspect. The zero value is ready to use.
 type Options struct {
 	Limits xmlstream.Limits

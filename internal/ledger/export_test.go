@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"database/sql"
 	"testing"
 	"time"
 )
@@ -18,4 +19,21 @@ func OnOpenPause(t *testing.T, f func()) {
 	old := openPause
 	openPause = f
 	t.Cleanup(func() { openPause = old })
+}
+
+// OpenAt makes a ledger of an older version: with the first migrations only.
+func OpenAt(t *testing.T, path string, version int) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", source(path, "immediate"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	all := migrations
+	migrations = migrations[:version]
+	defer func() { migrations = all }()
+	if err := migrate(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	return db
 }

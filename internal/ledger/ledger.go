@@ -97,6 +97,34 @@ func Open(ctx context.Context, path string, now func() time.Time) (*Ledger, erro
 	return l, nil
 }
 
+// ErrOlder is given for a ledger that an older program wrote: Open brings it up to
+// date.
+var ErrOlder = errors.New("the ledger is that of an older version of socbatch")
+
+// OpenForReading opens a ledger that is there and changes nothing in it. Of its
+// methods only those that read may be called.
+func OpenForReading(ctx context.Context, path string) (*Ledger, error) {
+	q := url.Values{"mode": {"rw"}, "_pragma": {fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "query_only(1)"}}
+	reads, err := sql.Open("sqlite", "file:"+(&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()+"?"+q.Encode())
+	if err != nil {
+		return nil, fmt.Errorf("open ledger %s: %w", path, err)
+	}
+	var version int
+	err = reads.QueryRowContext(ctx, `SELECT COALESCE(MAX(version), 0) FROM ledger_version`).Scan(&version)
+	switch {
+	case err != nil:
+	case version < len(migrations):
+		err = ErrOlder
+	case version > len(migrations):
+		err = newer(version)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open ledger %s: %w", path, err), reads.Close())
+	}
+	l := &Ledger{path: path, now: time.Now, reads: reads, jobs: make(chan *job), done: make(chan struct{}), closed: true}
+	return l, nil
+}
+
 func source(path, lock string) string {
 	q := url.Values{"_txlock": {lock}, "_pragma": {
 		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
@@ -123,6 +151,9 @@ func (l *Ledger) Close() error {
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
+		if l.writes == nil {
+			return l.reads.Close()
+		}
 		return nil
 	}
 	l.closed = true

@@ -365,6 +365,130 @@ func TestClaims(t *testing.T) {
 	})
 }
 
+// lineEnds is a draft of one part whose contents are known by several hashes.
+func lineEnds(hash, crlf, original byte) inbox.Draft {
+	d := testkit.Draft([]string{"a"})
+	d.Parts[0].Hash, d.Parts[0].CRLF, d.Parts[0].Original = inbox.Hash{hash}, inbox.Hash{crlf}, inbox.Hash{original}
+	return d
+}
+
+func TestClaimsWithOtherLineEnds(t *testing.T) {
+	const lf, crlf, cr = 1, 2, 3
+	asItIs := lineEnds(lf, crlf, lf)
+	converted := lineEnds(crlf, crlf, lf)
+	clean := lineEnds(crlf, crlf, crlf)
+	mac := lineEnds(cr, crlf, cr)
+	all := map[string]inbox.Draft{"as it is": asItIs, "converted": converted, "clean": clean, "CR": mac}
+	again := func(d inbox.Draft) inbox.Draft {
+		d.Again, d.Reason = true, "asked for"
+		return d
+	}
+	for name, first := range all {
+		for second, d := range all {
+			l := testkit.Ledger(t, "")
+			sent := testkit.Sent(t, l, first)
+			refused := func(why string) {
+				t.Helper()
+				r := l.Reserve(t.Context(), []inbox.Draft{d})[0]
+				var already *inbox.AlreadyError
+				if !errors.As(r.Err, &already) || already.Same != (first.Parts[0].Hash == d.Parts[0].Hash) {
+					t.Errorf("%s, then %s, %s: %v", name, second, why, r.Err)
+				}
+			}
+			refused("sent")
+			stored, err := l.Submission(t.Context(), sent.ID)
+			if p := first.Parts[0]; err != nil || stored.Parts[0].CRLF != p.CRLF || stored.Parts[0].Original != p.Original {
+				t.Errorf("%+v, %v", stored.Parts, err)
+			}
+			// The claims of a second sending go back to the first one.
+			testkit.Walk(t, l, testkit.Reserve(t, l, again(d)).ID, inbox.Cancelled)
+			refused("after a second sending was given up")
+		}
+	}
+	l := testkit.Ledger(t, "")
+	testkit.Walk(t, l, testkit.Reserve(t, l, asItIs).ID, inbox.Cancelled)
+	testkit.Reserve(t, l, mac) // free again
+}
+
+func TestLedgerWithoutLineEnds(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	db := ledger.OpenAt(t, path, 4)
+	for _, q := range []string{
+		`INSERT INTO submission (set_key, application, sender, date, sequence, environment, parts, state, spool, created_at, updated_at)
+			VALUES ('DIMN.` + testkit.Sender + `.20260302.00001.T', 'DIMN', '` + testkit.Sender + `', '20260302', '00001', 'T', 1, 'sent', 's', '', '')`,
+		`INSERT INTO part (submission_id, number, source, root, size, sha256, fs_size, fs_sha256) VALUES (1, 1, 'a', 'Dimona', 1, '` + inbox.Hash{1}.String() + `', 0, '')`,
+		`INSERT INTO claim (sender, environment, application, sha256, submission_id, part) VALUES ('` + testkit.Sender + `', 'T', 'DIMN', '` + inbox.Hash{1}.String() + `', 1, 1)`,
+	} {
+		if _, err := db.Exec(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ledger.OpenForReading(t.Context(), path); !errors.Is(err, ledger.ErrOlder) {
+		t.Errorf("for reading: %v", err)
+	}
+	l := testkit.Ledger(t, path)
+	var already *inbox.AlreadyError
+	for name, d := range map[string]inbox.Draft{"as it was": lineEnds(1, 2, 1), "converted now": lineEnds(2, 2, 1)} {
+		if r := l.Reserve(t.Context(), []inbox.Draft{d})[0]; !errors.As(r.Err, &already) {
+			t.Errorf("%s: %v", name, r.Err)
+		}
+	}
+	testkit.Reserve(t, l, lineEnds(3, 4, 3))
+}
+
+func TestOpenForReading(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "odd #?%41&é.db")
+	if _, err := ledger.OpenForReading(t.Context(), path); err == nil {
+		t.Error("there is no ledger")
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 0 {
+		t.Errorf("%v was made", left)
+	}
+	l := testkit.Ledger(t, path)
+	sent := testkit.Sent(t, l, lineEnds(1, 2, 1))
+	busy, err := sql.Open("sqlite", path) // another one writes
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	busy.SetMaxOpenConns(1)
+	if _, err := busy.Exec(`BEGIN IMMEDIATE`); err != nil {
+		t.Fatal(err)
+	}
+	r, err := ledger.OpenForReading(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		f    ledger.Filter
+		hash byte
+		want int
+	}{
+		{ledger.Filter{}, 1, 1},
+		{ledger.Filter{}, 2, 1},
+		{ledger.Filter{}, 3, 0},
+		{ledger.Filter{Sender: testkit.Sender, Environment: naming.Test, Application: "DIMN"}, 1, 1},
+		{ledger.Filter{Environment: naming.Production}, 1, 0},
+		{ledger.Filter{Application: "DMFA"}, 1, 0},
+		{ledger.Filter{Sender: "000042"}, 1, 0},
+	} {
+		found, err := r.Holders(t.Context(), c.f, []inbox.Hash{{9}, {c.hash}})
+		if err != nil || len(found) != c.want || c.want > 0 && found[0].ID != sent.ID {
+			t.Errorf("%+v: %v, %v", c, found, err)
+		}
+	}
+	if err := r.Move(t.Context(), sent.ID, inbox.Accepted, ""); !errors.Is(err, ledger.ErrClosed) {
+		t.Errorf("changed: %v", err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestFind(t *testing.T) {
 	l := testkit.Ledger(t, "")
 	s := testkit.Reserve(t, l, testkit.Draft([]string{"a"}, []string{"b"}))

@@ -213,6 +213,14 @@ CREATE TABLE run (
 	PRIMARY KEY (command, environment)
 ) WITHOUT ROWID;
 `, `
+-- Contents are recognised also with other line ends: the hash of the FI with
+-- every line end as CR LF, and that of the file that was handed in. Of sets that
+-- were sent before, only the FI itself is known.
+ALTER TABLE part ADD COLUMN crlf_sha256 TEXT NOT NULL DEFAULT '';
+ALTER TABLE part ADD COLUMN source_sha256 TEXT NOT NULL DEFAULT '';
+UPDATE part SET crlf_sha256 = sha256, source_sha256 = sha256;
+CREATE INDEX part_crlf_sha256 ON part (crlf_sha256);
+`, `
 -- What became of the files of a set (its frozen copies) and of a reply: since
 -- when they are encrypted, and when they were removed.
 ALTER TABLE submission ADD COLUMN sealed_at TEXT NOT NULL DEFAULT '';
@@ -231,6 +239,10 @@ CREATE TABLE pruning (
 ) WITHOUT ROWID;
 `}
 
+func newer(version int) error {
+	return problem.New("the ledger has version %d and this program knows up to %d: use the newer program", version, len(migrations))
+}
+
 // migrate brings the schema to the newest version, or refuses a ledger that a
 // newer program wrote.
 func migrate(ctx context.Context, db *sql.DB) error {
@@ -247,7 +259,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	if version > len(migrations) {
-		return problem.New("the ledger has version %d and this program knows up to %d: use the newer program", version, len(migrations))
+		return newer(version)
 	}
 	if version == len(migrations) {
 		return nil

@@ -1,10 +1,12 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,27 +73,48 @@ func (l *Ledger) reserveOne(tx *sql.Tx, d inbox.Draft) (inbox.Submission, error)
 // checkClaims refuses contents that another set has, unless the draft insists.
 func (l *Ledger) checkClaims(tx *sql.Tx, d inbox.Draft) error {
 	for _, p := range d.Parts {
-		var id int64
-		err := tx.QueryRow(`SELECT submission_id FROM claim WHERE sender = $1 AND environment = $2 AND application = $3 AND sha256 = $4`,
-			d.Sender, d.Environment, d.Application, p.Hash.String()).Scan(&id)
-		if errors.Is(err, sql.ErrNoRows) {
-			continue
+		for _, h := range p.Contents() {
+			var id int64
+			err := tx.QueryRow(`SELECT submission_id FROM claim WHERE sender = $1 AND environment = $2 AND application = $3 AND sha256 = $4`,
+				d.Sender, d.Environment, d.Application, h.String()).Scan(&id)
+			if errors.Is(err, sql.ErrNoRows) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			old, err := load(tx, `id = $1`, id)
+			if err != nil {
+				return err
+			}
+			// Contents whose first sending may still come to an end are never
+			// sent beside it, not even when a person insists.
+			if d.Again && !old[0].State.Unfinished() {
+				continue
+			}
+			return &inbox.AlreadyError{Part: p.Number, Existing: old[0], Same: sameParts(old[0], d)}
 		}
-		if err != nil {
-			return err
-		}
-		old, err := load(tx, `id = $1`, id)
-		if err != nil {
-			return err
-		}
-		// Contents whose first sending may still come to an end are never
-		// sent beside it, not even when a person insists.
-		if d.Again && !old[0].State.Unfinished() {
-			continue
-		}
-		return &inbox.AlreadyError{Part: p.Number, Existing: old[0], Same: sameParts(old[0], d)}
 	}
 	return nil
+}
+
+// Holders gives the sets for which contents must not be sent again, newest first.
+// Of the filter, the sender, the environment and the application count.
+func (l *Ledger) Holders(ctx context.Context, f Filter, contents []inbox.Hash) ([]inbox.Submission, error) {
+	where, args := []string{}, []any{}
+	for _, c := range []struct{ column, value string }{{"sender", f.Sender}, {"environment", string(f.Environment)}, {"application", f.Application}} {
+		if c.value != "" {
+			args = append(args, c.value)
+			where = append(where, fmt.Sprintf("%s = $%d", c.column, len(args)))
+		}
+	}
+	var in []string
+	for _, h := range contents {
+		args = append(args, h.String())
+		in = append(in, fmt.Sprintf("$%d", len(args)))
+	}
+	where = append(where, "sha256 IN ("+strings.Join(in, ", ")+")")
+	return loadContext(ctx, l.reads, `id IN (SELECT submission_id FROM claim WHERE `+strings.Join(where, " AND ")+`) ORDER BY id DESC`, args...)
 }
 
 func sameParts(s inbox.Submission, d inbox.Draft) bool {
@@ -193,14 +216,17 @@ func insertPart(tx *sql.Tx, id int64, d inbox.Draft, p inbox.Part) error {
 	if p.SignSize > 0 {
 		fs = p.Signature.String()
 	}
-	if _, err := tx.Exec(`INSERT INTO part (submission_id, number, source, root, size, sha256, fs_size, fs_sha256) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		id, p.Number, p.Source, p.Root, p.Size, p.Hash.String(), p.SignSize, fs); err != nil {
+	crlf, source := cmp.Or(p.CRLF, p.Hash), cmp.Or(p.Original, p.Hash)
+	if _, err := tx.Exec(`INSERT INTO part (submission_id, number, source, root, size, sha256, fs_size, fs_sha256, crlf_sha256, source_sha256) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		id, p.Number, p.Source, p.Root, p.Size, p.Hash.String(), p.SignSize, fs, crlf.String(), source.String()); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(`INSERT INTO claim (sender, environment, application, sha256, submission_id, part) VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (sender, environment, application, sha256) DO UPDATE SET submission_id = excluded.submission_id, part = excluded.part`,
-		d.Sender, d.Environment, d.Application, p.Hash.String(), id, p.Number); err != nil {
-		return err
+	for _, h := range slices.Compact([]inbox.Hash{p.Hash, crlf}) {
+		if _, err := tx.Exec(`INSERT INTO claim (sender, environment, application, sha256, submission_id, part) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (sender, environment, application, sha256) DO UPDATE SET submission_id = excluded.submission_id, part = excluded.part`,
+			d.Sender, d.Environment, d.Application, h.String(), id, p.Number); err != nil {
+			return err
+		}
 	}
 	for i, f := range p.Forms {
 		if _, err := tx.Exec(`INSERT INTO form (submission_id, part, position, date, hour) VALUES ($1, $2, $3, $4, $5)`,
@@ -267,7 +293,7 @@ func release(tx *sql.Tx, id int64) error {
 	}
 	others, err := column[int64](tx, `SELECT DISTINCT s.id FROM submission me
 		JOIN part mine ON mine.submission_id = me.id
-		JOIN part p ON p.sha256 = mine.sha256
+		JOIN part p ON p.sha256 = mine.sha256 OR p.crlf_sha256 = mine.crlf_sha256
 		JOIN submission s ON s.id = p.submission_id
 		WHERE me.id = $1 AND s.id <> me.id AND s.sender = me.sender AND s.environment = me.environment AND s.application = me.application
 			AND s.state <> 'cancelled' ORDER BY s.id DESC`, id)
@@ -291,10 +317,14 @@ func release(tx *sql.Tx, id int64) error {
 
 // claim gives a set those of its contents that no other set has.
 func claim(tx *sql.Tx, id int64) error {
-	_, err := tx.Exec(`INSERT INTO claim (sender, environment, application, sha256, submission_id, part)
-		SELECT s.sender, s.environment, s.application, p.sha256, s.id, p.number FROM submission s JOIN part p ON p.submission_id = s.id
-		WHERE s.id = $1 ON CONFLICT (sender, environment, application, sha256) DO NOTHING`, id)
-	return err
+	for _, hash := range []string{"sha256", "crlf_sha256"} {
+		if _, err := tx.Exec(`INSERT INTO claim (sender, environment, application, sha256, submission_id, part)
+			SELECT s.sender, s.environment, s.application, p.`+hash+`, s.id, p.number FROM submission s JOIN part p ON p.submission_id = s.id
+			WHERE s.id = $1 ON CONFLICT (sender, environment, application, sha256) DO NOTHING`, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func addEvent(tx *sql.Tx, id int64, now string, state inbox.State, note string) error {
@@ -452,7 +482,7 @@ func loadParts(ctx context.Context, q querier, sets []inbox.Submission) error {
 }
 
 func scanParts(ctx context.Context, q querier, byID map[int64]*inbox.Submission, in string, args []any) error {
-	rows, err := q.QueryContext(ctx, `SELECT submission_id, number, source, root, size, sha256, fs_size, fs_sha256
+	rows, err := q.QueryContext(ctx, `SELECT submission_id, number, source, root, size, sha256, fs_size, fs_sha256, crlf_sha256, source_sha256
 		FROM part WHERE submission_id IN (`+in+`) ORDER BY submission_id, number`, args...)
 	if err != nil {
 		return err
@@ -461,11 +491,17 @@ func scanParts(ctx context.Context, q querier, byID map[int64]*inbox.Submission,
 	for rows.Next() {
 		var id int64
 		var p inbox.Part
-		var hash, fs string
-		if err := rows.Scan(&id, &p.Number, &p.Source, &p.Root, &p.Size, &hash, &p.SignSize, &fs); err != nil {
+		var hash, fs, crlf, source string
+		if err := rows.Scan(&id, &p.Number, &p.Source, &p.Root, &p.Size, &hash, &p.SignSize, &fs, &crlf, &source); err != nil {
 			return err
 		}
 		if p.Hash, err = inbox.ParseHash(hash); err != nil {
+			return err
+		}
+		if p.CRLF, err = inbox.ParseHash(crlf); err != nil {
+			return err
+		}
+		if p.Original, err = inbox.ParseHash(source); err != nil {
 			return err
 		}
 		if fs != "" {
