@@ -3,7 +3,9 @@ package inbox_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,7 +14,9 @@ import (
 	"time"
 
 	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/declaration"
 	"github.com/socbatch/socbatch/internal/durable"
+	"github.com/socbatch/socbatch/internal/problem"
 	"github.com/socbatch/socbatch/internal/testkit"
 	"github.com/socbatch/socbatch/sign"
 )
@@ -51,6 +55,77 @@ func TestFreeze(t *testing.T) {
 	left, err := os.ReadDir(w.spool.Dir(set))
 	if err != nil || len(left) != 4 {
 		t.Errorf("in the spool: %v, %v", left, err)
+	}
+}
+
+func TestFreezeWithCRLF(t *testing.T) {
+	w := newWorld(t)
+	clean := testkit.Dimona("a", "b")
+	lf := bytes.ReplaceAll(clean, []byte("\r\n"), []byte("\n"))
+	file := testkit.WriteFile(t, t.TempDir(), "a.xml", lf)
+	o := freezeOptions(t)
+	o.CRLF = true
+	set, parts, err := w.spool.Freeze(t.Context(), []string{file}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equalBytes(t, "frozen copy", mustRead(t, w.spool.FI(set, 1)), clean)
+	equalBytes(t, "the file", mustRead(t, file), lf)
+	_, err = sign.Verify(bytes.NewReader(clean), mustRead(t, w.spool.FS(set, 1)), sign.VerifyOptions{SkipChain: true, SentForm: true, Now: testkit.Now()})
+	if err != nil {
+		t.Errorf("signature: %v", err)
+	}
+	p := parts[0]
+	if p.Size != int64(len(clean)) || p.Hash != sha256.Sum256(clean) || p.CRLF != p.Hash || p.Original != sha256.Sum256(lf) || !p.LineEnds.Clean() || len(p.Forms) != 2 {
+		t.Errorf("%+v", p)
+	}
+	looked, err := inbox.Look(t.Context(), file, inbox.FreezeOptions{})
+	if err != nil || looked.Hash != p.Original || looked.CRLF != p.Hash || looked.Original != p.Original || looked.LineEnds.Clean() {
+		t.Errorf("%+v, %v", looked, err)
+	}
+
+	var source *inbox.SourceError
+	o.MaxSize = int64(len(lf))
+	if _, _, err := w.spool.Freeze(t.Context(), []string{file}, o); !errors.As(err, &source) || !errors.Is(err, inbox.ErrTooLarge) {
+		t.Errorf("too large with its new line ends: %v", err)
+	}
+	wide := testkit.WriteFile(t, t.TempDir(), "wide.xml", []byte("\xff\xfe<\x00a\x00/\x00>\x00\n\x00"))
+	if _, _, err := w.spool.Freeze(t.Context(), []string{wide}, inbox.FreezeOptions{CRLF: true}); !errors.As(err, &source) {
+		t.Errorf("UTF-16: %v", err)
+	}
+	if looked, err := inbox.Look(t.Context(), wide, inbox.FreezeOptions{}); err != nil || looked.CRLF != looked.Hash {
+		t.Errorf("UTF-16: %+v, %v", looked, err)
+	}
+}
+
+func TestFreezeValidates(t *testing.T) {
+	w := newWorld(t)
+	file := testkit.WriteFile(t, t.TempDir(), "a.xml", bytes.ReplaceAll(testkit.Dimona("a"), []byte("\r\n"), []byte("\n")))
+	malformed := testkit.WriteFile(t, t.TempDir(), "b.xml", []byte("<Dimona>"))
+	broken := errors.New("broken")
+	var asked []string
+	o := inbox.FreezeOptions{CRLF: true, Validate: func(_ context.Context, schema string, doc io.Reader) ([]declaration.Fault, error) {
+		b, err := io.ReadAll(doc)
+		asked = append(asked, schema, string(b))
+		return []declaration.Fault{{ID: "ACRF-312", Message: problem.New("x")}}, err
+	}}
+	_, parts, err := w.spool.Freeze(t.Context(), []string{file}, o)
+	if err != nil || len(parts[0].Info.Faults) != 1 || parts[0].Info.OK() {
+		t.Errorf("%+v, %v", parts, err)
+	}
+	if len(asked) != 2 || asked[0] != parts[0].Info.Schema || asked[1] != string(testkit.Dimona("a")) {
+		t.Errorf("asked %q", asked)
+	}
+	if _, _, err := w.spool.Freeze(t.Context(), []string{malformed}, o); err != nil || len(asked) != 2 {
+		t.Errorf("what is not well-formed was validated: %v", err)
+	}
+	o.Validate = func(context.Context, string, io.Reader) ([]declaration.Fault, error) { return nil, broken }
+	before, _ := os.ReadDir(filepath.Join(w.dir, "spool"))
+	if _, _, err := w.spool.Freeze(t.Context(), []string{file}, o); !errors.Is(err, broken) {
+		t.Errorf("%v", err)
+	}
+	if after, _ := os.ReadDir(filepath.Join(w.dir, "spool")); len(after) != len(before) {
+		t.Errorf("left in the spool: %v", after)
 	}
 }
 

@@ -1,6 +1,7 @@
 package inbox_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -299,6 +300,58 @@ func TestRunKeepsGivenNames(t *testing.T) {
 		t.Errorf("got %v", o.Err)
 	}
 	w.wantGOs(2)
+}
+
+func TestRunTwinsWithOtherLineEnds(t *testing.T) {
+	w := newWorld(t)
+	clean := testkit.Dimona("a")
+	out := w.run(w.submitter(), w.jobs(bytes.ReplaceAll(clean, []byte("\r\n"), []byte("\r")), clean))
+	var already *inbox.AlreadyError
+	if out[0].Err != nil || !errors.As(out[1].Err, &already) || already.Same || already.Existing.ID != out[0].Submission.ID {
+		t.Errorf("%v, %v", out[0].Err, out[1].Err)
+	}
+}
+
+func TestRunRefusesAnEnvironmentThatIsNot(t *testing.T) {
+	w := newWorld(t)
+	s := w.submitter()
+	s.Environment = naming.DeclarationTest
+	var faults *inbox.FaultsError
+	if o := w.run(s, w.jobs(testkit.Dimona("a")))[0]; !errors.As(o.Err, &faults) || !strings.Contains(o.Err.Error(), "environment S") {
+		t.Errorf("%v", o.Err)
+	}
+	s.SkipChecks = true
+	if o := w.run(s, w.jobs(testkit.Dimona("a")))[0]; o.Err != nil || len(o.Warnings) != 1 {
+		t.Errorf("%v, %v", o.Err, o.Warnings)
+	}
+}
+
+// TestRunWithOtherLineEnds: the same declaration goes once, whatever its line
+// ends and whether they were converted.
+func TestRunWithOtherLineEnds(t *testing.T) {
+	clean := testkit.Dimona("a")
+	lf := bytes.ReplaceAll(clean, []byte("\r\n"), []byte("\n"))
+	type try struct {
+		content []byte
+		convert bool
+	}
+	tries := map[string]try{"LF": {lf, false}, "LF converted": {lf, true}, "CRLF": {clean, false}, "CRLF converted": {clean, true}}
+	for name, first := range tries {
+		for second, again := range tries {
+			w := newWorld(t)
+			s := w.submitter()
+			s.Freeze.CRLF = first.convert
+			if o := w.run(s, w.jobs(first.content))[0]; o.Err != nil {
+				t.Fatal(o.Err)
+			}
+			s = w.submitter()
+			s.Freeze.CRLF = again.convert
+			var already *inbox.AlreadyError
+			if o := w.run(s, w.jobs(again.content))[0]; !errors.As(o.Err, &already) {
+				t.Errorf("%s, then %s: %v", name, second, o.Err)
+			}
+		}
+	}
 }
 
 func TestRunPartsWithTheSameContents(t *testing.T) {

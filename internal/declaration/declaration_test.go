@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -53,6 +54,43 @@ func TestInspect(t *testing.T) {
 	}
 	if got := info.First[0].References; !reflect.DeepEqual(got, []Reference{{"1", "Réf 1"}}) {
 		t.Errorf("references %+v", got)
+	}
+}
+
+func TestFormsFromTheFuture(t *testing.T) {
+	now := time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC) // 10:30 in Brussels
+	formAt := func(date, hour string) string {
+		return "\n<Form><FormCreationDate>" + date + "</FormCreationDate><FormCreationHour>" + hour + "</FormCreationHour></Form>"
+	}
+	for _, c := range []struct {
+		name, forms string
+		now         time.Time
+		line        int
+		has         string
+	}{
+		{"past", formAt("2026-03-02", "10:30:00.000"), now, 0, ""},
+		{"within the hour", formAt("2026-03-02", "11:30:00.000"), now, 0, ""},
+		{"beyond the hour", formAt("2026-03-02", "11:30:00.001"), now, 2, "forms: 1"},
+		{"tomorrow", formAt("2026-03-03", "00:00:00.000"), now, 2, "forms: 1"},
+		{"tomorrow without an hour", formAt("2026-03-03", "x"), now, 2, "forms: 1"},
+		{"today without an hour", formAt("2026-03-02", "x"), now, 0, ""},
+		{"several", formAt("2026-03-02", "08:00:00.000") + formAt("2027-03-02", "08:00:00.000") + formAt("2027-03-02", "09:00:00.000"), now, 3, "forms: 2"},
+		{"no date", formAt(secret, "08:00:00.000"), now, 0, ""},
+		{"nothing to compare with", formAt("2999-01-01", "08:00:00.000"), time.Time{}, 0, ""},
+		{"just after midnight in Brussels", formAt("2026-07-02", "00:10:00.000"), time.Date(2026, 7, 1, 22, 0, 0, 0, time.UTC), 0, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			info, err := Inspect(strings.NewReader("<Dimona"+xsi+">"+c.forms+"</Dimona>"), Options{Now: c.now})
+			if err != nil || !info.OK() {
+				t.Fatalf("%+v, %v", info.Faults, err)
+			}
+			switch {
+			case c.has == "" && len(info.Faults) > 0, c.has != "" && len(info.Faults) != 1:
+				t.Errorf("%v", info.Faults)
+			case c.has != "" && (info.Faults[0].Line != c.line || !strings.Contains(info.Faults[0].String(), c.has) || info.Faults[0].ID != ""):
+				t.Errorf("%+v", info.Faults[0])
+			}
+		})
 	}
 }
 
