@@ -85,7 +85,7 @@ func (l *lineEndHash) sum() (s Hash) {
 }
 
 // ErrExists says that a file is in the way of one that was to be written.
-var ErrExists = errors.New("there is such a file already")
+var ErrExists = errors.New("there is such a file already, and it was not replaced")
 
 // Convert writes a copy of a file in which every line end is CR LF, to a path
 // where nothing is yet. The file itself is not changed. It fails with

@@ -28,6 +28,8 @@ func newFault(id string, warning bool, text *problem) Fault {
 	return Fault{ID: id, Warning: warning, Text: text.Error(), said: text}
 }
 
+func (f Fault) String() string { return f.Text }
+
 // Said gives the format of Text and what is filled in, for those who say it in
 // another language. Arguments may have a method Said themselves.
 func (f Fault) Said() (format string, args []any) {

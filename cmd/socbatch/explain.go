@@ -13,6 +13,7 @@ import (
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
+	"github.com/socbatch/socbatch/internal/schema"
 	"github.com/socbatch/socbatch/internal/seal"
 	"github.com/socbatch/socbatch/internal/secret"
 	"github.com/socbatch/socbatch/naming"
@@ -56,10 +57,15 @@ func explain(err error) explanation {
 		host     *hostkey.Error
 		hostFile *hostkey.FileError
 		sshFile  *sshkey.FormatError
+		xsd      *schema.FileError
 		told     credentialError
 		sealed   *seal.OtherRecipientError
 	)
 	switch {
+	case errors.Is(err, schema.ErrNoProgram):
+		x.Class = "configuration"
+		x.Message = text("%s; nothing was done", schema.ErrNoProgram)
+		x.hint("install it (Debian, Ubuntu: libxml2-utils; Red Hat: libxml2; Windows: it comes with libxml2), or leave out --schema and schema_dir")
 	case errors.As(err, &usage):
 		x.hint("see: socbatch help")
 	case errors.As(err, &cfg):
@@ -110,8 +116,11 @@ func explain(err error) explanation {
 	case errors.As(err, &source):
 		x.Class = "file"
 		x.Message = sourceMessage(source)
-		if errors.Is(err, inbox.ErrChanging) {
+		switch {
+		case errors.Is(err, inbox.ErrChanging):
 			x.hint("wait until the program that writes it is ready, then run the command again")
+		case errors.As(err, &xsd):
+			x.hint("get the schema files anew from the office's site, or leave out --schema and schema_dir")
 		}
 	case errors.As(err, &spool):
 		x.Class = "spool"
@@ -247,19 +256,23 @@ func alreadyMessage(e *inbox.AlreadyError) lang.Text {
 }
 
 func sourceMessage(e *inbox.SourceError) lang.Text {
-	reason := words(e.Err)
+	return text("%s: %s; it was not sent", printable(e.Path), sourceReason(e))
+}
+
+// sourceReason is why a file cannot be taken in.
+func sourceReason(e *inbox.SourceError) lang.Text {
 	switch {
 	case errors.Is(e.Err, fs.ErrNotExist):
-		reason = text("there is no such file")
+		return text("there is no such file")
 	case errors.Is(e.Err, fs.ErrPermission):
-		reason = text("you may not read it")
+		return text("you may not read it")
 	case errors.Is(e.Err, inbox.ErrNotRegular):
-		reason = text("it is not a file")
 		if info, err := os.Stat(e.Path); err == nil && info.IsDir() {
-			reason = text("it is a directory: name the files in it")
+			return text("it is a directory: name the files in it")
 		}
+		return text("it is not a file")
 	}
-	return text("%s: %s; it was not sent", printable(e.Path), reason)
+	return words(e.Err)
 }
 
 // rootCause is what was wrong, without where.

@@ -30,14 +30,15 @@ import (
 var speakers = map[string]map[string]int{
 	".": {
 		"text": 0, "say": 0, "warn": 0, "hint": 0, "result": 0, "count": 1, "Word": 0,
-		"ask": 0, "usagef": 0, "errorf": 0, "credentialf": 1,
+		"ask": 0, "usagef": 0, "errorf": 0, "credentialf": 1, "problem.New": 0, "c.fault": 1, "c.warn": 1, "first.fault": 1,
 	},
 	"../../naming":               {"problemf": 0, "add": 1, "warn": 1, "unknown": 0},
 	"../../inbox":                {"problem.New": 0},
 	"../../outbox":               {"problem.New": 0},
 	"../../internal/archive":     {"problem.New": 0},
 	"../../internal/config":      {"problem.New": 0, "bad": 1},
-	"../../internal/declaration": {"fault": 2, "warn": 1, "Word": 0},
+	"../../internal/declaration": {"fault": 2, "warn": 1, "Word": 0, "problem.New": 0},
+	"../../internal/schema":      {"fault": 1, "problem.New": 0},
 	"../../internal/ledger":      {"problem.New": 0},
 	"../../internal/seal":        {"problem.New": 0},
 	"../../internal/secret":      {"problem.New": 0},

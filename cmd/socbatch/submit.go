@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,9 +14,11 @@ import (
 
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/declaration"
 	"github.com/socbatch/socbatch/internal/durable"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
+	"github.com/socbatch/socbatch/internal/schema"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/sign"
 	"github.com/socbatch/socbatch/transport"
@@ -32,6 +35,7 @@ type submitOptions struct {
 	dryRun      bool
 	sign        bool
 	skipChecks  bool
+	crlf        bool
 	strict      bool
 	resubmit    bool
 	reason      string
@@ -73,6 +77,7 @@ command is given again.`,
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "show names, folder, signature and checks, and touch nothing")
 	f.BoolVar(&o.sign, "sign", false, "sign also where no signature is asked for (T, S)")
 	f.BoolVar(&o.skipChecks, "skip-checks", false, "send also what the server is known to refuse")
+	f.BoolVar(&o.crlf, "crlf", false, "sign and send a copy in which every line ends in CR LF")
 	f.BoolVar(&o.resubmit, "resubmit", false, "send contents again that were sent before; needs --reason")
 	f.StringVar(&o.reason, "reason", "", "why, for the ledger")
 	f.DurationVarP(&o.wait, "wait", "w", 0, "stay until the answers are there, at most `TIME` (such as 10m)")
@@ -94,13 +99,20 @@ type submission struct {
 	jobs     []inbox.Job
 	identity *sign.Identity
 	text     sign.TextForm
+	schemas  *schema.Dir // nil: declarations are not compared with schemas
 }
 
-func runSubmit(ctx context.Context, a *app, o submitOptions) error {
+func runSubmit(ctx context.Context, a *app, o submitOptions) (err error) {
 	a.ui.events = a.ui.events || o.wait > 0
 	s, err := planSubmit(ctx, a, o)
 	if err != nil {
 		return err
+	}
+	if s.schemas, err = openSchemas(s.config.Declaration.SchemaDir); err != nil {
+		return err
+	}
+	if s.schemas != nil {
+		defer func() { err = errors.Join(err, s.schemas.Close()) }()
 	}
 	if o.dryRun {
 		return dryRun(ctx, a, s)
@@ -127,14 +139,8 @@ func planSubmit(ctx context.Context, a *app, o submitOptions) (*submission, erro
 	if o.strict && o.wait <= 0 {
 		return nil, usagef("--strict goes with --wait: without it no answer is looked at")
 	}
-	if o.application != "" {
-		if faults := naming.Validate("FI."+o.application, naming.Context{}); len(faults) > 1 {
-			if f := faults[1]; f.Warning {
-				a.ui.warn("%s", f)
-			} else {
-				return nil, usagef("--app: %s", f)
-			}
-		}
+	if err := checkApplication(a, o.application); err != nil {
+		return nil, err
 	}
 	if s.jobs, err = inbox.Plan(o.files, o.parts); err != nil {
 		return nil, usageError{err}
@@ -227,9 +233,15 @@ func (s *submission) submitter(a *app, spool *inbox.Spool, l inbox.Ledger) *inbo
 		Spool: spool, Ledger: l, Sender: s.config.Sender, Environment: s.env, Application: s.options.application,
 		Freeze: inbox.FreezeOptions{
 			Identity: s.identity, Sign: sign.Options{IncludeChain: s.config.Identity.IncludeChain}, Text: s.text,
-			MaxSize: s.config.Declaration.MaxSize,
+			MaxSize: s.config.Declaration.MaxSize, CRLF: s.options.crlf, Now: a.now(),
 		},
 		SkipChecks: s.options.skipChecks, Again: s.options.resubmit, Reason: s.options.reason, Now: a.now,
+	}
+	if s.schemas != nil {
+		sub.Freeze.Validate = func(ctx context.Context, location string, doc io.Reader) ([]declaration.Fault, error) {
+			faults, _, err := compareWith(ctx, s.schemas, location, doc, false)
+			return faults, err
+		}
 	}
 	if s.identity != nil {
 		sub.SignedBy = sign.Describe(s.identity.Certificate()).Owner

@@ -13,6 +13,7 @@ import (
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
+	"github.com/socbatch/socbatch/internal/schema"
 	"github.com/socbatch/socbatch/internal/seal"
 	"github.com/socbatch/socbatch/internal/secret"
 	"github.com/socbatch/socbatch/naming"
@@ -135,9 +136,10 @@ var sentinels = []error{
 	transport.ErrNotFound, transport.ErrPermission, transport.ErrNoSpace, transport.ErrUnsupported, transport.ErrSize,
 	transport.ErrConnection, transport.ErrStalled, transport.ErrProtocol, transport.ErrAuthentication, transport.ErrHostKey,
 	transport.ErrAlgorithm, transport.ErrFailure,
-	inbox.ErrNotRegular, inbox.ErrEmpty, inbox.ErrTooLarge, inbox.ErrChanging,
+	inbox.ErrNotRegular, inbox.ErrEmpty, inbox.ErrTooLarge, inbox.ErrChanging, inbox.ErrExists,
 	naming.ErrSequenceExhausted,
-	ledger.ErrNoSubmission,
+	ledger.ErrNoSubmission, ledger.ErrOlder,
+	schema.ErrNoProgram,
 	hostkey.ErrUnknown, hostkey.ErrChanged, hostkey.ErrRevoked,
 	sshkey.ErrPassphraseNeeded, sshkey.ErrWrongPassphrase, sshkey.ErrWeakKey, sshkey.ErrNoAgent, sshkey.ErrBits,
 	secret.ErrNoTerminal,

@@ -146,6 +146,9 @@ type Declaration struct {
 	MaxSize int64 `toml:"max_size"` // bytes of one file
 	// Settle is for how long a file must not have changed.
 	Settle Duration `toml:"settle"`
+	// SchemaDir holds the schema files that declarations are compared with;
+	// empty: they are not.
+	SchemaDir string `toml:"schema_dir"`
 }
 
 // Replies says what becomes of replies.
@@ -380,7 +383,7 @@ func (c *Config) paths() []*string {
 	p := []*string{
 		&c.StateDir, &c.Endpoint.Key, &c.Endpoint.KeyPassphraseFile, &c.Endpoint.NextKey, &c.Endpoint.NextKeyPassphraseFile,
 		&c.Identity.P12, &c.Identity.PasswordFile, &c.Identity.Next.P12, &c.Identity.Next.PasswordFile,
-		&c.Replies.Archive, &c.Replies.TrustedRoots, &c.Monitoring.MetricsFile, &c.ArchiveIdentity,
+		&c.Declaration.SchemaDir, &c.Replies.Archive, &c.Replies.TrustedRoots, &c.Monitoring.MetricsFile, &c.ArchiveIdentity,
 	}
 	for i := range c.Endpoint.KnownHosts {
 		p = append(p, &c.Endpoint.KnownHosts[i])

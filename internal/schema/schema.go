@@ -14,7 +14,6 @@ package schema
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -37,11 +36,13 @@ var ErrNoProgram = errors.New("xmllint was not found: it is needed to validate a
 // MissingError says that the directory has no schema of a name.
 type MissingError struct{ Dir, Name string }
 
-func (e *MissingError) Error() string { return fmt.Sprintf("%s has no schema %s", e.Dir, e.Name) }
+func (e *MissingError) Error() string { return e.problem().Error() }
 
 // Said gives the format of Error and what is filled in.
-func (e *MissingError) Said() (format string, args []any) {
-	return "%s has no schema %s", []any{e.Dir, e.Name}
+func (e *MissingError) Said() (format string, args []any) { return e.problem().Said() }
+
+func (e *MissingError) problem() *problem.Error {
+	return problem.New("%s has no schema %s", e.Dir, e.Name)
 }
 
 // FileError says that a schema file cannot be used.
@@ -50,13 +51,13 @@ type FileError struct {
 	Err  error
 }
 
-func (e *FileError) Error() string { return fmt.Sprintf("schema %s: %v", e.File, e.Err) }
+func (e *FileError) Error() string { return e.problem().Error() }
 func (e *FileError) Unwrap() error { return e.Err }
 
 // Said gives the format of Error and what is filled in.
-func (e *FileError) Said() (format string, args []any) {
-	return "schema %s: %s", []any{e.File, e.Err}
-}
+func (e *FileError) Said() (format string, args []any) { return e.problem().Said() }
+
+func (e *FileError) problem() *problem.Error { return problem.New("schema %s: %s", e.File, e.Err) }
 
 const (
 	maxFile  = 32 << 20 // bytes of a schema file
