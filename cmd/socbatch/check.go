@@ -99,7 +99,7 @@ func (c *checked) fault(id, format string, args ...any) {
 	c.faults = append(c.faults, declaration.Fault{ID: id, Message: problem.New(format, args...)})
 }
 
-func (c *checked) warn(id, format string, args ...any) {
+func (c *checked) warning(id, format string, args ...any) {
 	c.faults = append(c.faults, declaration.Fault{ID: id, Warning: true, Message: problem.New(format, args...)})
 }
 
@@ -328,7 +328,7 @@ func (k *checker) checkEmpty(c *checked) {
 	case !info.Mode().IsRegular():
 		c.err = &inbox.SourceError{Path: c.file, Err: inbox.ErrNotRegular}
 	case info.Size() > 0:
-		c.warn("", "it should be empty: only its name counts")
+		c.warning("", "it should be empty: only its name counts")
 	}
 }
 
@@ -340,7 +340,7 @@ func (k *checker) checkSignature(c *checked) {
 	fi := filepath.Join(filepath.Dir(c.file), c.name.WithKind(naming.FI).String())
 	in, err := openRegular(fi)
 	if err != nil {
-		c.warn("", "%s is not beside it, so the signature was not checked", c.name.WithKind(naming.FI))
+		c.warning("", "%s is not beside it, so the signature was not checked", c.name.WithKind(naming.FI))
 		return
 	}
 	defer in.Close() //nolint:errcheck // only read
@@ -506,14 +506,14 @@ func (k *checker) checkBeside(c *checked) {
 	if _, err := os.Lstat(fs); err == nil {
 		if in, err := openRegular(checkedFile); err == nil {
 			if err := k.fits(in, fs); err != nil {
-				c.warn("ACRF-125", "%s beside it is not its signature (%s): submit makes another one", filepath.Base(fs), err)
+				c.warning("ACRF-125", "%s beside it is not its signature (%s): submit makes another one", filepath.Base(fs), err)
 			}
 			_ = in.Close() // only read
 		}
 	}
 	set := c.name.Set()
 	if info, err := os.Lstat(filepath.Join(dir, set.GO().String())); err == nil && info.Size() > 0 {
-		c.warn("", "%s beside it should be empty: only its name counts", set.GO())
+		c.warning("", "%s beside it should be empty: only its name counts", set.GO())
 	}
 }
 
@@ -563,7 +563,7 @@ func compareParts(first, c *checked) {
 		c.fault("ACRF-158", "it is for application %s, and the first part is for %s: the parts of a declaration have one application", b, a)
 	}
 	if a, b := first.frozen.Info.SchemaVersion, c.frozen.Info.SchemaVersion; a != "" && b != "" && a != b {
-		c.warn(declaration.SeveralVersions, "it names version %s of the schema, and the first part names %s", b, a)
+		c.warning(declaration.SeveralVersions, "it names version %s of the schema, and the first part names %s", b, a)
 	}
 }
 
@@ -598,7 +598,15 @@ func (k *checker) report(all []checked) error {
 	list := []jsonChecked{}
 	for i := range all {
 		c := &all[i]
-		slices.SortStableFunc(c.faults, func(a, b declaration.Fault) int { return a.Line - b.Line })
+		slices.SortStableFunc(c.faults, func(a, b declaration.Fault) int {
+			if a.Warning != b.Warning {
+				if a.Warning {
+					return 1
+				}
+				return -1
+			}
+			return a.Line - b.Line
+		})
 		code := c.code(strict)
 		codes = append(codes, code)
 		switch code {
@@ -623,7 +631,7 @@ func (k *checker) report(all []checked) error {
 		u.object(out)
 		return nil
 	}
-	err := errorf("%d of %d files would be refused", wrong, len(all))
+	err := errorf("%d of %d files are wrong", wrong, len(all))
 	if wrong == 0 {
 		err = errorf("%d of %d files were sent already", already, len(all))
 	}

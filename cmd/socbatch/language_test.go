@@ -30,7 +30,7 @@ import (
 var speakers = map[string]map[string]int{
 	".": {
 		"text": 0, "say": 0, "warn": 0, "hint": 0, "result": 0, "count": 1, "Word": 0,
-		"ask": 0, "usagef": 0, "errorf": 0, "credentialf": 1, "problem.New": 0, "c.fault": 1, "c.warn": 1, "first.fault": 1,
+		"ask": 0, "usagef": 0, "errorf": 0, "credentialf": 1, "problem.New": 0, "c.fault": 1, "c.warning": 1, "first.fault": 1,
 	},
 	"../../naming":               {"problemf": 0, "add": 1, "warn": 1, "unknown": 0},
 	"../../inbox":                {"problem.New": 0},

@@ -57,7 +57,7 @@ func (e *FileError) Unwrap() error { return e.Err }
 // Said gives the format of Error and what is filled in.
 func (e *FileError) Said() (format string, args []any) { return e.problem().Said() }
 
-func (e *FileError) problem() *problem.Error { return problem.New("schema %s: %s", e.File, e.Err) }
+func (e *FileError) problem() *problem.Error { return problem.New("schema file %s: %s", e.File, e.Err) }
 
 const (
 	maxFile  = 32 << 20 // bytes of a schema file

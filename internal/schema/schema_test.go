@@ -63,7 +63,7 @@ func TestFaults(t *testing.T) {
 		want           []string
 	}{
 		{"none", "", "", nil},
-		{"pattern", ">DIMONA<", ">" + secret + "' is not accepted by the pattern '" + secret + "<", []string{"line 4, at element Identification: its value has not the form [A-Z]{3,8}"}},
+		{"pattern", ">DIMONA<", ">" + secret + "' is not accepted by the pattern '" + secret + "<", []string{"line 4, at element Identification: its value does not have the form [A-Z]{3,8}"}},
 		{"enumeration", ">SU<", ">" + secret + "<", []string{"line 6, at element Kind: its value is none of SU, PA"}},
 		{"a value of two lines", ">SU<", ">" + secret + "\nx<", []string{"line 7, at element Kind: its value is none of SU, PA"}},
 		{"built-in type", "2026-03-01", secret, []string{"line 5, at element Day: its value is not of the type xs:date"}},
@@ -248,11 +248,11 @@ func TestSchemaFiles(t *testing.T) {
 		{"file.xsd", "not below the directory"},
 		{"absolute.xsd", "not below the directory"},
 		{"escaped.xsd", "no such file"},
-		{"lacks.xsd", "schema none.xsd: no such file"},
+		{"lacks.xsd", "schema file none.xsd: no such file"},
 		{"doctype.xsd", "DOCTYPE"},
 		{"broken.xsd", "ends too early"},
 		{"wrong.xsd", "xmllint cannot use it"},
-		{"link.xsd", "schema link.xsd"},
+		{"link.xsd", "schema file link.xsd"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			faults, err := d.Validate(t.Context(), c.name, strings.NewReader("<Dimona/>"))

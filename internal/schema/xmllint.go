@@ -214,7 +214,7 @@ var facets = map[string]struct {
 	before, after string
 	say           func(limit string) *problem.Error
 }{
-	"pattern":      {"' is not accepted by the pattern '", "'.", func(l string) *problem.Error { return problem.New("its value has not the form %s", l) }},
+	"pattern":      {"' is not accepted by the pattern '", "'.", func(l string) *problem.Error { return problem.New("its value does not have the form %s", l) }},
 	"maxInclusive": {"' is greater than the maximum value allowed ('", "').", func(l string) *problem.Error { return problem.New("its value is larger than %s", l) }},
 	"maxExclusive": {"' must be less than '", "'.", func(l string) *problem.Error { return problem.New("its value is not less than %s", l) }},
 	"minInclusive": {"' is less than the minimum value allowed ('", "').", func(l string) *problem.Error { return problem.New("its value is smaller than %s", l) }},
