@@ -97,6 +97,8 @@ type FreezeOptions struct {
 	// Validate, if not nil, compares a well-formed file with the schema that it
 	// names.
 	Validate func(ctx context.Context, schema string, doc io.Reader) ([]declaration.Fault, error)
+
+	countForms bool // Part.Forms stays empty
 }
 
 // Freeze copies the files that form one set, in the order of their parts,
@@ -212,13 +214,15 @@ func (s *Spool) freezeFile(ctx context.Context, set string, part int, file strin
 	return f, err
 }
 
-// Look takes a file in as Freeze does, and keeps nothing of it.
+// Look takes a file in as Freeze does, and keeps nothing of it. Its forms are
+// only counted.
 func Look(ctx context.Context, file string, o FreezeOptions) (Frozen, error) {
 	in, before, err := openSource(file, o.MaxSize)
 	if err != nil {
 		return Frozen{}, err
 	}
 	defer in.Close() //nolint:errcheck // only read
+	o.countForms = true
 	f, _, err := takeIn(ctx, in, before, file, io.Discard, o)
 	if err != nil {
 		return Frozen{}, err
@@ -240,7 +244,9 @@ func takeIn(ctx context.Context, in *os.File, before os.FileInfo, file string, o
 	}
 	var forms []Form
 	inspector := declaration.NewInspector(declaration.Options{KeepForms: -1, Now: o.Now, OnForm: func(f declaration.Form) error {
-		forms = append(forms, formOf(f))
+		if !o.countForms {
+			forms = append(forms, formOf(f))
+		}
 		return nil
 	}})
 	digest, ends, original := sign.NewDigest(o.Identity), newLineEndHash(), sha256.New()
