@@ -60,6 +60,7 @@ timeout = "90s"
 p12 = "certs/me.p12"
 [declaration]
 settle = "0s"
+schema_dir = "xsd"
 [replies]
 archive = "/srv/replies"
 `))
@@ -71,7 +72,8 @@ archive = "/srv/replies"
 	}
 	e := c.Endpoint
 	if c.StateDir != filepath.Join(dir, "state") || c.Identity.P12 != filepath.Join(dir, "certs", "me.p12") || e.Key != filepath.Join(getenv("HOME"), "key") ||
-		!slices.Equal(e.KnownHosts, []string{filepath.Join(dir, "known"), "/etc/known"}) || c.Replies.Archive != "/srv/replies" {
+		!slices.Equal(e.KnownHosts, []string{filepath.Join(dir, "known"), "/etc/known"}) || c.Replies.Archive != "/srv/replies" ||
+		c.Declaration.SchemaDir != filepath.Join(dir, "xsd") {
 		t.Errorf("paths: %+v", c)
 	}
 	if c.Sender != "101380" || e.Host != "localhost" || e.Port != 8022 || e.Timeout != config.Duration(90*time.Second) || c.Declaration.Settle != 0 {
