@@ -16,8 +16,9 @@ import (
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/secret"
 	"github.com/socbatch/socbatch/sign"
-	"github.com/socbatch/socbatch/transport/hostkey"
+	"github.com/socbatch/socbatch/transport/proxy"
 	"github.com/socbatch/socbatch/transport/sftp"
 	"github.com/socbatch/socbatch/transport/sshkey"
 )
@@ -49,7 +50,7 @@ func (a *app) endpoint(ctx context.Context, c config.Config) (sftp.Endpoint, err
 		return sftp.Endpoint{}, credentialf(text("put user = \"EXP…\" under [endpoint] in the configuration, or give --user"),
 			"no user name for the server is known; nothing was sent")
 	}
-	verifier, err := hostkey.New(e.HostKeys, append([]string{knownHostsPath(c)}, e.KnownHosts...)...)
+	verifier, err := verifier(c)
 	if err != nil {
 		return sftp.Endpoint{}, err
 	}
@@ -194,7 +195,11 @@ func (a *app) dial(ctx context.Context, c config.Config, e sftp.Endpoint) (*sftp
 	}
 	who := e.User + "@" + e.Address()
 	e.PreferLogin = known[who]
-	s, err := sftp.Dial(ctx, e, sftp.Options{Logger: a.log})
+	options, err := a.dialOptions(c)
+	if err != nil {
+		return nil, err
+	}
+	s, err := sftp.Dial(ctx, e, options)
 	if err != nil {
 		return nil, err
 	}
@@ -223,6 +228,29 @@ func (a *app) tellKey(c config.Endpoint, e sftp.Endpoint, info sftp.Info) {
 	} else {
 		a.ui.say("the server does not take the next SSH key %s yet: logged in with the one in use", next)
 	}
+}
+
+// dialOptions say how to reach the server: directly, or through a proxy.
+func (a *app) dialOptions(c config.Config) (sftp.Options, error) {
+	out := sftp.Options{Logger: a.log}
+	switch e := c.Endpoint; {
+	case len(e.ProxyCommand) > 0:
+		out.DialContext = proxy.Command(e.ProxyCommand, config.WithoutSecrets(os.Environ()), e.User)
+	case e.Proxy != "":
+		pass := e.ProxyPassword
+		if pass == "" && e.ProxyPasswordFile != "" {
+			var err error
+			if pass, err = secret.FromFile(e.ProxyPasswordFile); err != nil {
+				return out, &config.Error{Key: "endpoint.proxy_password_file", Problem: err}
+			}
+		}
+		dial, err := proxy.New(e.Proxy, pass, nil)
+		if err != nil {
+			return out, &config.Error{Key: "endpoint.proxy", Problem: err}
+		}
+		out.DialContext = dial
+	}
+	return out, nil
 }
 
 func (a *app) remember(path string, logins map[string]string) error {

@@ -19,6 +19,7 @@ import (
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/transport"
 	"github.com/socbatch/socbatch/transport/hostkey"
+	"github.com/socbatch/socbatch/transport/proxy"
 	"github.com/socbatch/socbatch/transport/sshkey"
 )
 
@@ -183,6 +184,12 @@ func explain(err error) explanation {
 }
 
 func transportHints(x *explanation, err error) {
+	if p, ok := errors.AsType[*proxy.Error](err); ok {
+		x.Class = "proxy"
+		proxyHints(x, p)
+	} else if errors.Is(err, transport.ErrConnection) {
+		x.hint("what stands in the way shows: socbatch doctor")
+	}
 	switch transport.ClassOf(err) {
 	case transport.Authentication:
 		x.hint("check that endpoint.user is the technical user and that its public key is registered on the portal for this channel")
@@ -205,6 +212,21 @@ func transportHints(x *explanation, err error) {
 		case errors.Is(err, transport.ErrNoSpace):
 			x.hint("the server has no room for your account: fetch and delete replies, or call the office")
 		}
+	}
+}
+
+func proxyHints(x *explanation, e *proxy.Error) {
+	switch e.Reason {
+	case proxy.ErrUnreachable:
+		x.hint("check the address of the proxy: endpoint.proxy")
+	case proxy.ErrAuthentication:
+		x.hint("put the user name into the address of the proxy, as http://NAME@host:port, and its password into a file: proxy_password_file")
+	case proxy.ErrForbidden, proxy.ErrServer:
+		x.hint("ask the administrator of the proxy to let it through to the server and its port")
+	case proxy.ErrAnswer:
+		x.hint("check the kind and the port of the proxy: socks5:// or http://")
+	case proxy.ErrCommand:
+		x.hint("try the command of endpoint.proxy_command by hand")
 	}
 }
 
@@ -238,8 +260,9 @@ func hostKeyHints(x *explanation, e *hostkey.Error) {
 	case errors.Is(e, hostkey.ErrRevoked):
 		x.hint("this key was declared stolen or lost: do not connect; ask the office for its new key")
 	case errors.Is(e, hostkey.ErrChanged):
-		x.hint("somebody may be listening in: do not go on before the office has confirmed the new fingerprint")
-		x.hint("if it has: socbatch hostkey accept %s", e.Fingerprint)
+		x.hint("it may be a new key of the office, or something on the way that reads along: a proxy, a firewall, or somebody who poses as the server")
+		x.hint("ask the office for the new fingerprint, at a number that you know; do not go on before it has confirmed it")
+		x.hint("if it is confirmed: socbatch hostkey remove %s, then: socbatch hostkey accept %s", e.Host, e.Fingerprint)
 	}
 }
 

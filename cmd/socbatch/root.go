@@ -49,6 +49,7 @@ type settings struct {
 	host, user, key           string
 	port                      int
 	hostKeys, knownHosts      []string
+	proxy                     string
 	p12                       string
 	passphraseStdin           bool
 	passwordStdin             bool
@@ -152,6 +153,7 @@ func (a *app) connectionFlags(cmd *cobra.Command) {
 	f.StringVar(&a.flags.user, "user", "", "user `NAME` on the server (EXP…)")
 	f.StringVar(&a.flags.key, "key", "", "private SSH key `FILE` (OpenSSH, PEM or PuTTY .ppk)")
 	a.passphraseFlag(f)
+	f.StringVar(&a.flags.proxy, "proxy", "", "proxy `ADDRESS`: socks5://HOST:PORT, http:// or https://")
 	f.StringSliceVar(&a.flags.hostKeys, "host-key", nil, "SHA256:`FINGERPRINT` that the server must have; may be repeated")
 	f.StringSliceVar(&a.flags.knownHosts, "known-hosts", nil, "OpenSSH known_hosts `FILE`; may be repeated")
 	f.BoolVar(&a.flags.allowSSHRSA, "allow-ssh-rsa", false, "allow this server's outdated ssh-rsa (SHA-1) signatures")
@@ -198,6 +200,9 @@ func (a *app) config() (config.Config, error) {
 	}
 	if text(&c.Identity.P12, f.p12, true); f.p12 != "" {
 		c.Identity.Next = config.NextIdentity{}
+	}
+	if f.proxy != "" {
+		c.Endpoint.Proxy, c.Endpoint.ProxyCommand = f.proxy, nil
 	}
 	text(&c.Monitoring.MetricsFile, f.metrics, true)
 	if f.port != 0 {

@@ -21,6 +21,7 @@ import (
 	"github.com/socbatch/socbatch/sign"
 	"github.com/socbatch/socbatch/transport"
 	"github.com/socbatch/socbatch/transport/hostkey"
+	"github.com/socbatch/socbatch/transport/proxy"
 	"github.com/socbatch/socbatch/transport/sshkey"
 )
 
@@ -118,6 +119,11 @@ func wordsOf(err error) (lang.Text, bool) {
 		return saidText(x), true
 	case *hostkey.Error:
 		return hostKeyWords(x), true
+	case *proxy.Error:
+		if x.Err == nil {
+			return text("proxy %s: %s", printable(x.Proxy), x.Reason), true
+		}
+		return text("proxy %s: %s: %s", printable(x.Proxy), x.Reason, x.Err), true
 	case *sshkey.FormatError:
 		t := text("not a usable SSH key: found %s", lang.Word(x.Found))
 		if x.Err != nil {
@@ -141,6 +147,7 @@ var sentinels = []error{
 	ledger.ErrNoSubmission, ledger.ErrOlder,
 	schema.ErrNoProgram,
 	hostkey.ErrUnknown, hostkey.ErrChanged, hostkey.ErrRevoked,
+	proxy.ErrUnreachable, proxy.ErrAuthentication, proxy.ErrForbidden, proxy.ErrServer, proxy.ErrAnswer, proxy.ErrCommand,
 	sshkey.ErrPassphraseNeeded, sshkey.ErrWrongPassphrase, sshkey.ErrWeakKey, sshkey.ErrNoAgent, sshkey.ErrBits,
 	secret.ErrNoTerminal,
 	seal.ErrWrongPassphrase,

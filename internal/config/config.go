@@ -21,6 +21,7 @@ import (
 	"github.com/socbatch/socbatch/internal/problem"
 	"github.com/socbatch/socbatch/internal/seal"
 	"github.com/socbatch/socbatch/naming"
+	"github.com/socbatch/socbatch/transport/proxy"
 )
 
 // Config is everything that can be configured. Paths may begin with ~/ and,
@@ -73,6 +74,16 @@ type Endpoint struct {
 	// passphrase of its own.
 	OwnPassphrase bool `toml:"-"`
 	Agent         bool `toml:"agent"`
+	// Proxy is the address of a proxy: socks5://, http:// or https://, with host
+	// and port, and perhaps a user name.
+	Proxy string `toml:"proxy"`
+	// ProxyPasswordFile has the password of that user.
+	ProxyPasswordFile string `toml:"proxy_password_file"`
+	// ProxyPassword is set from the environment only.
+	ProxyPassword string `toml:"-"`
+	// ProxyCommand is a program, with its arguments, whose standard input and
+	// output are the connection.
+	ProxyCommand []string `toml:"proxy_command"`
 	// HostKeys are SHA256: fingerprints of which the server must have one.
 	HostKeys []string `toml:"host_keys"`
 	// KnownHosts are OpenSSH known_hosts files.
@@ -381,7 +392,7 @@ func lineOf(text string, key toml.Key) int {
 
 func (c *Config) paths() []*string {
 	p := []*string{
-		&c.StateDir, &c.Endpoint.Key, &c.Endpoint.KeyPassphraseFile, &c.Endpoint.NextKey, &c.Endpoint.NextKeyPassphraseFile,
+		&c.StateDir, &c.Endpoint.Key, &c.Endpoint.KeyPassphraseFile, &c.Endpoint.NextKey, &c.Endpoint.NextKeyPassphraseFile, &c.Endpoint.ProxyPasswordFile,
 		&c.Identity.P12, &c.Identity.PasswordFile, &c.Identity.Next.P12, &c.Identity.Next.PasswordFile,
 		&c.Declaration.SchemaDir, &c.Replies.Archive, &c.Replies.TrustedRoots, &c.Monitoring.MetricsFile, &c.ArchiveIdentity,
 	}
@@ -390,7 +401,7 @@ func (c *Config) paths() []*string {
 	}
 	for _, h := range [][]string{
 		c.Hooks.OnReply, c.Hooks.OnRefused, c.Hooks.OnError, c.Endpoint.KeyPassphraseCommand, c.Identity.PasswordCommand,
-		c.Endpoint.NextKeyPassphraseCommand, c.Identity.Next.PasswordCommand,
+		c.Endpoint.NextKeyPassphraseCommand, c.Identity.Next.PasswordCommand, c.Endpoint.ProxyCommand,
 	} {
 		// A bare name is looked for where programs are.
 		if len(h) > 0 && strings.ContainsAny(h[0], `/`+string(filepath.Separator)) {
@@ -457,6 +468,8 @@ func Variables() []Variable {
 			}
 			return nil
 		}},
+		text("SOCBATCH_PROXY", "endpoint.proxy", func(c *Config) *string { return &c.Endpoint.Proxy }),
+		secret(text("SOCBATCH_PROXY_PASSWORD", "the password of the proxy's user itself", func(c *Config) *string { return &c.Endpoint.ProxyPassword })),
 		text("SOCBATCH_P12", "identity.p12", func(c *Config) *string { return &c.Identity.P12 }),
 		text("SOCBATCH_P12_PASSWORD_FILE", "identity.password_file", func(c *Config) *string { return &c.Identity.PasswordFile }),
 		secret(text("SOCBATCH_P12_PASSWORD", "the password of the .p12 itself", func(c *Config) *string { return &c.Identity.Password })),
@@ -487,6 +500,21 @@ func (c *Config) environment(getenv func(string) string) error {
 	}
 	for _, p := range c.paths() {
 		*p = expandHome(*p)
+	}
+	return nil
+}
+
+// checkProxy says what is wrong with the address of a proxy, without repeating
+// it: there may be a password in it.
+func checkProxy(address string) error {
+	_, err := proxy.Parse(address)
+	switch {
+	case errors.Is(err, proxy.ErrPassword):
+		return problem.New("a password does not belong here: put it into a file, and name that with proxy_password_file")
+	case errors.Is(err, proxy.ErrNoHost):
+		return problem.New("it has no host: write it as \"socks5://host:port\"")
+	case err != nil:
+		return problem.New("a proxy begins with socks5://, http:// or https://")
 	}
 	return nil
 }
@@ -538,6 +566,14 @@ func (c *Config) Check() error {
 	} else if next.P12 == "" && (next.PasswordFile != "" || len(next.PasswordCommand) > 0 || next.From != "") {
 		return bad("identity.next.p12", "the file of the certificate is missing")
 	}
+	if c.Endpoint.Proxy != "" {
+		if err := checkProxy(c.Endpoint.Proxy); err != nil {
+			return &Error{Key: "endpoint.proxy", Problem: err}
+		}
+		if len(c.Endpoint.ProxyCommand) > 0 {
+			return bad("endpoint.proxy_command", "there is a proxy already: take one of the two out")
+		}
+	}
 	if c.Replies.RequireSignature && c.Replies.TrustedRoots == "" {
 		return bad("replies.require_signature", "nothing says whose signatures to trust: set replies.trusted_roots")
 	}
@@ -545,6 +581,7 @@ func (c *Config) Check() error {
 		"hooks.on_reply": c.Hooks.OnReply, "hooks.on_refused": c.Hooks.OnRefused, "hooks.on_error": c.Hooks.OnError,
 		"endpoint.key_passphrase_command": c.Endpoint.KeyPassphraseCommand, "identity.password_command": c.Identity.PasswordCommand,
 		"endpoint.next_key_passphrase_command": c.Endpoint.NextKeyPassphraseCommand, "identity.next.password_command": c.Identity.Next.PasswordCommand,
+		"endpoint.proxy_command": c.Endpoint.ProxyCommand,
 	} {
 		if len(h) > 0 && h[0] == "" {
 			return bad(key, "the first text must be a program")

@@ -1,0 +1,116 @@
+package hostkey
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/skeema/knownhosts"
+	"golang.org/x/crypto/ssh"
+)
+
+// Line is a line of a known_hosts file.
+type Line struct {
+	File        string
+	Number      int      // 1-based
+	Marker      string   // "", "@revoked" or "@cert-authority"
+	Hosts       []string // as they stand there; a hashed one begins with "|1|"
+	KeyType     string
+	Fingerprint string // empty for a key of a type that is not known here
+}
+
+// Names tells whether the line stands for host:port. Patterns count by their
+// letters, and hashed names are not looked into.
+func (l Line) Names(hostport string) bool {
+	return slices.Contains(l.Hosts, knownhosts.Normalize(hostport))
+}
+
+// Host gives a name of a line as people write it: "host:port", also for the
+// standard port.
+func Host(name string) string {
+	if strings.HasPrefix(name, "|") {
+		return name
+	}
+	if _, _, err := net.SplitHostPort(name); err == nil {
+		return name
+	}
+	return net.JoinHostPort(strings.Trim(name, "[]"), "22")
+}
+
+// List reads the lines of a known_hosts file. A file that does not exist has
+// none; a damaged line is a *FileError.
+func List(file string) ([]Line, error) {
+	data, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &FileError{File: file, Err: err}
+	}
+	if err := (&Verifier{isCA: map[fileLine]bool{}}).scan(file, data); err != nil {
+		return nil, err
+	}
+	var out []Line
+	n := 0
+	for text := range bytes.Lines(data) {
+		n++
+		fields := strings.Fields(string(text))
+		if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
+			continue
+		}
+		l := Line{File: file, Number: n}
+		if strings.HasPrefix(fields[0], "@") {
+			l.Marker, fields = fields[0], fields[1:]
+		}
+		l.Hosts, l.KeyType = strings.Split(fields[0], ","), fields[1]
+		if key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(strings.Join(fields[1:3], " "))); err == nil {
+			l.Fingerprint = Fingerprint(key)
+		}
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+// Remove takes the lines that which picks out of a known_hosts file, and gives
+// them. Lines with a marker stay: taking back a revocation is a person's work.
+// The file is replaced as a whole; where no line is picked it is not touched.
+func Remove(file string, which func(Line) bool) ([]Line, error) {
+	if real, err := filepath.EvalSymlinks(file); err == nil {
+		file = real
+	}
+	lines, err := List(file)
+	if err != nil {
+		return nil, err
+	}
+	var gone []Line
+	numbers := map[int]bool{}
+	for _, l := range lines {
+		if l.Marker == "" && which(l) {
+			gone = append(gone, l)
+			numbers[l.Number] = true
+		}
+	}
+	if len(gone) == 0 {
+		return nil, nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, &FileError{File: file, Err: err}
+	}
+	fi, err := os.Stat(file)
+	if err != nil {
+		return nil, &FileError{File: file, Err: err}
+	}
+	var rest bytes.Buffer
+	n := 0
+	for text := range bytes.Lines(data) {
+		if n++; !numbers[n] {
+			rest.Write(text)
+		}
+	}
+	return gone, replace(filepath.Dir(file), file, rest.Bytes(), fi.Mode().Perm())
+}

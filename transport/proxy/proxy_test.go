@@ -1,0 +1,410 @@
+package proxy
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// relayed, in the environment of the test program, makes it a proxy command.
+const relayed = "SOCBATCH_TEST_RELAY"
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(relayed) {
+	case "":
+		goleak.VerifyTestMain(m)
+	case "relay":
+		conn, err := net.Dial("tcp", os.Args[1]+":"+os.Args[2])
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "no way:\x1b[2J", os.Args[3])
+			os.Exit(3)
+		}
+		go func() {
+			_, _ = io.Copy(conn, os.Stdin)
+			_ = conn.(*net.TCPConn).CloseWrite()
+		}()
+		_, _ = io.Copy(os.Stdout, conn)
+	case "silent":
+		_, _ = io.Copy(io.Discard, os.Stdin)
+	}
+}
+
+// listen serves each connection with f until the test ends.
+func listen(t *testing.T, f func(net.Conn)) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			f(c)
+			_ = c.Close()
+		}
+	}()
+	t.Cleanup(func() {
+		_ = l.Close()
+		<-done
+	})
+	return l.Addr().String()
+}
+
+// echo greets and sends back what it gets.
+func echo(t *testing.T) string {
+	t.Helper()
+	return listen(t, func(c net.Conn) {
+		_, _ = io.WriteString(c, "hello\n")
+		_, _ = io.Copy(c, c)
+	})
+}
+
+// closed is an address where nobody listens.
+func closed(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // only its address is wanted
+	return l.Addr().String()
+}
+
+// relay joins two connections until either ends.
+func relay(a, b net.Conn) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = io.Copy(a, b)
+		_ = a.Close()
+	}()
+	_, _ = io.Copy(b, a)
+	_ = b.Close()
+	<-done
+}
+
+// socksServer is a SOCKS 5 proxy; user and password are demanded where given.
+func socksServer(t *testing.T, user, password string) string {
+	t.Helper()
+	return listen(t, func(c net.Conn) {
+		r := bufio.NewReader(c)
+		head := make([]byte, 2)
+		if _, err := io.ReadFull(r, head); err != nil {
+			return
+		}
+		methods := make([]byte, head[1])
+		if _, err := io.ReadFull(r, methods); err != nil {
+			return
+		}
+		if user != "" {
+			if !bytes.Contains(methods, []byte{2}) {
+				_, _ = c.Write([]byte{5, 0xff})
+				return
+			}
+			_, _ = c.Write([]byte{5, 2})
+			_, _ = r.ReadByte()
+			given := [2]string{}
+			for i := range given {
+				n, _ := r.ReadByte()
+				b := make([]byte, n)
+				_, _ = io.ReadFull(r, b)
+				given[i] = string(b)
+			}
+			if given != [2]string{user, password} {
+				_, _ = c.Write([]byte{1, 1})
+				return
+			}
+			_, _ = c.Write([]byte{1, 0})
+		} else {
+			_, _ = c.Write([]byte{5, 0})
+		}
+		request := make([]byte, 4)
+		if _, err := io.ReadFull(r, request); err != nil {
+			return
+		}
+		var host string
+		switch request[3] {
+		case 1:
+			b := make([]byte, 4)
+			_, _ = io.ReadFull(r, b)
+			host = net.IP(b).String()
+		case 3:
+			n, _ := r.ReadByte()
+			b := make([]byte, n)
+			_, _ = io.ReadFull(r, b)
+			host = string(b)
+		}
+		port := make([]byte, 2)
+		_, _ = io.ReadFull(r, port)
+		reply := func(code byte) { _, _ = c.Write([]byte{5, code, 0, 1, 0, 0, 0, 0, 0, 0}) }
+		if host == "forbidden.invalid" {
+			reply(2)
+			return
+		}
+		to, err := net.Dial("tcp", net.JoinHostPort(host, strconv.Itoa(int(binary.BigEndian.Uint16(port)))))
+		if err != nil {
+			reply(5)
+			return
+		}
+		reply(0)
+		relay(c, to)
+	})
+}
+
+// connectServer is an HTTP proxy.
+func connectServer(user, password string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		given := r.Header.Get("Proxy-Authorization")
+		probe := &http.Request{Header: http.Header{"Authorization": {given}}}
+		u, p, _ := probe.BasicAuth()
+		switch {
+		case r.Method != http.MethodConnect:
+			w.WriteHeader(http.StatusMethodNotAllowed)
+			return
+		case user != "" && (u != user || p != password):
+			w.WriteHeader(http.StatusProxyAuthRequired)
+			return
+		case strings.HasPrefix(r.Host, "forbidden.invalid:"):
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		to, err := net.Dial("tcp", r.Host)
+		if err != nil {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		// Together with the server's first words.
+		first := make([]byte, 6)
+		_, _ = io.ReadFull(to, first)
+		_, _ = c.Write(append([]byte("HTTP/1.1 200 Connection established\r\n\r\n"), first...))
+		relay(c, to)
+	}
+}
+
+// talk greets and echoes through conn.
+func talk(t *testing.T, conn net.Conn, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := bufio.NewReader(conn)
+	if line, err := r.ReadString('\n'); line != "hello\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	if _, err := io.WriteString(conn, "ping\n"); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := r.ReadString('\n'); line != "ping\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := conn.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
+func TestThrough(t *testing.T) {
+	server := echo(t)
+	h := httptest.NewServer(connectServer("", ""))
+	defer h.Close()
+	demanding := httptest.NewServer(connectServer("jan", "geheim"))
+	defer demanding.Close()
+	for _, c := range []struct{ name, address, password string }{
+		{"SOCKS", "socks5://" + socksServer(t, "", ""), ""},
+		{"SOCKS with the name looked up there", "socks5h://" + socksServer(t, "", ""), ""},
+		{"SOCKS with a password", "socks5://jan@" + socksServer(t, "jan", "geheim"), "geheim"},
+		{"HTTP", h.URL, ""},
+		{"HTTP with a password", strings.Replace(demanding.URL, "//", "//jan@", 1), "geheim"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dial, err := New(c.address, c.password, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn, err := dial(t.Context(), "tcp", server)
+			talk(t, conn, err)
+		})
+	}
+}
+
+func TestThroughTLS(t *testing.T) {
+	s := httptest.NewTLSServer(connectServer("", ""))
+	defer s.Close()
+	// The certificate is not one that the system trusts.
+	dial, err := New(s.URL, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var unknown x509.UnknownAuthorityError
+	if _, err := dial(t.Context(), "tcp", echo(t)); !errors.Is(err, ErrAnswer) || !errors.As(err, &unknown) {
+		t.Errorf("got %v", err)
+	}
+	// That it is looked at shows that TLS is spoken; the tunnel inside is the same.
+	conn, err := (&tls.Dialer{Config: s.Client().Transport.(*http.Transport).TLSClientConfig}).DialContext(t.Context(), "tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	inside, err := httpProxy{host: "proxy"}.connect(conn, echo(t))
+	talk(t, inside, err)
+}
+
+func TestRefused(t *testing.T) {
+	server, nobody := echo(t), closed(t)
+	h := httptest.NewServer(connectServer("", ""))
+	defer h.Close()
+	demanding := httptest.NewServer(connectServer("jan", "geheim"))
+	defer demanding.Close()
+	answers := func(text string) string {
+		return listen(t, func(c net.Conn) {
+			_, _ = bufio.NewReader(c).ReadString('\n')
+			_, _ = io.WriteString(c, text)
+		})
+	}
+	for _, c := range []struct {
+		name, proxy, password, server string
+		want                          error
+	}{
+		{"SOCKS: nobody there", "socks5://" + nobody, "", server, ErrUnreachable},
+		{"SOCKS: no user given", "socks5://" + socksServer(t, "jan", "geheim"), "", server, ErrAuthentication},
+		{"SOCKS: wrong password", "socks5://jan@" + socksServer(t, "jan", "geheim"), "hsecret", server, ErrAuthentication},
+		{"SOCKS: not allowed", "socks5://" + socksServer(t, "", ""), "", "forbidden.invalid:8022", ErrForbidden},
+		{"SOCKS: server refuses", "socks5://" + socksServer(t, "", ""), "", nobody, ErrServer},
+		{"SOCKS: not one", "socks5://" + server, "", server, ErrAnswer},
+		{"HTTP: nobody there", "http://" + nobody, "", server, ErrUnreachable},
+		{"HTTP: no user given", demanding.URL, "", server, ErrAuthentication},
+		{"HTTP: wrong password", strings.Replace(demanding.URL, "//", "//jan@", 1), "hsecret", server, ErrAuthentication},
+		{"HTTP: not allowed", h.URL, "", "forbidden.invalid:8022", ErrForbidden},
+		{"HTTP: server refuses", h.URL, "", nobody, ErrServer},
+		{"HTTP: hangs up", "http://" + answers(""), "", server, ErrAnswer},
+		{"HTTP: garbage", "http://" + answers("SSH-2.0-x\r\n"), "", server, ErrAnswer},
+		{"HTTP: a page", "http://" + answers("HTTP/1.1 302 Found\r\nLocation: /login\r\n\r\n"), "", server, ErrAnswer},
+		{"HTTP: a header without end", "http://" + answers("HTTP/1.1 200 OK\r\n"+strings.Repeat("X-Y: z\r\n", 200_000)), "", server, ErrAnswer},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dial, err := New(c.proxy, c.password, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn, err := dial(t.Context(), "tcp", c.server)
+			if conn != nil || !errors.Is(err, c.want) {
+				t.Fatalf("got %v, want %v", err, c.want)
+			}
+			if strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "geheim") {
+				t.Errorf("the error tells a password: %v", err)
+			}
+		})
+	}
+}
+
+// A proxy that says nothing ends with the context.
+func TestStalled(t *testing.T) {
+	for _, scheme := range []string{"socks5", "http", "https"} {
+		t.Run(scheme, func(t *testing.T) {
+			asked := make(chan struct{})
+			address := listen(t, func(c net.Conn) {
+				_, _ = c.Read(make([]byte, 1))
+				close(asked)
+				_, _ = io.Copy(io.Discard, c)
+			})
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() {
+				<-asked
+				cancel()
+			}()
+			dial, err := New(scheme+"://"+address, "", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if conn, err := dial(ctx, "tcp", "server.invalid:8022"); conn != nil || !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestParse(t *testing.T) {
+	for address, want := range map[string]error{
+		"socks5://proxy:1080": nil, "socks5h://proxy": nil, "http://jan@proxy:3128/": nil, "https://[::1]:443": nil,
+		"proxy:1080": ErrScheme, "ftp://proxy": ErrScheme, "": ErrScheme, "http://a b": ErrScheme, "socks4://proxy": ErrScheme,
+		"http://": ErrNoHost, "http://:3128": ErrNoHost, "http://proxy/path": ErrNoHost, "http://jan:geheim@proxy": ErrPassword,
+	} {
+		_, err := Parse(address)
+		if !errors.Is(err, want) || want == nil && err != nil {
+			t.Errorf("%s: %v, want %v", address, err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), "geheim") {
+			t.Errorf("the error tells a password: %v", err)
+		}
+	}
+}
+
+func TestCommand(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	environ := append(os.Environ(), relayed+"=relay")
+	dial := Command([]string{self, "%h", "%p", "100%% %r"}, environ, "EXP1")
+	conn, err := dial(t.Context(), "tcp", echo(t))
+	talk(t, conn, err)
+
+	// What the command says when it fails is told, without what would disturb
+	// a terminal.
+	conn, err = dial(t.Context(), "tcp", closed(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = conn.Read(make([]byte, 1))
+	if !errors.Is(err, ErrCommand) || !strings.Contains(err.Error(), "exit status 3: no way: [2J 100% EXP1") {
+		t.Errorf("got %v", err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Error(err)
+	}
+
+	if _, err := Command([]string{self + "-none"}, environ, "")(t.Context(), "tcp", "h:1"); !errors.Is(err, ErrCommand) || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+
+	// A command that never answers: deadlines hold, and Close ends it.
+	conn, err = Command([]string{self}, append(os.Environ(), relayed+"=silent"), "")(t.Context(), "tcp", "h:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.SetReadDeadline(time.Unix(1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Error(err)
+	}
+}
