@@ -155,7 +155,7 @@ func runShowHostKey(ctx context.Context, a *app) error {
 	a.ui.result("%s, %s", host, printable(keys[0].Version))
 	for _, k := range out {
 		a.ui.result("  %s %s  %s", k.KeyType, k.Fingerprint, hostKeyStates[k.State])
-		a.ui.result("    MD5 %s", k.MD5)
+		a.ui.result("    %s", a.ui.text("MD5 fingerprint: %s", k.MD5))
 	}
 	switch {
 	case states[keyRevoked]:

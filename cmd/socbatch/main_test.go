@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -80,8 +81,10 @@ func newStand(t testing.TB, dir string, change func(*sandbox.Config)) *stand {
 func openStand(t testing.TB, dir string, change func(*sandbox.Config)) *stand {
 	t.Helper()
 	client := filepath.Join(dir, "client")
-	if err := os.Chmod(filepath.Join(client, "id_rsa"), 0o600); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"id_rsa", "signer.p12", "signer.password"} {
+		if err := os.Chmod(filepath.Join(client, name), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	kit, err := sandbox.OpenKit(client, sandboxSender)
 	if err != nil {
@@ -136,6 +139,12 @@ func TestScripts(t *testing.T) {
 			env.Setenv("SOCBATCH_CONFIG", st.config)
 			env.Setenv("GORACE", raceOptions)
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+			_, port, err := net.SplitHostPort(st.server.Addr())
+			if err != nil {
+				return err
+			}
+			env.Setenv("PORT", port)
+			env.Setenv("HOSTKEY", st.server.HostKeyFingerprint())
 			env.Setenv("TODAY", string(naming.DateOf(time.Now())))
 			examples, err := demoFiles(env.WorkDir)
 			if err != nil {

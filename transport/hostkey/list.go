@@ -35,8 +35,8 @@ func Host(name string) string {
 	if strings.HasPrefix(name, "|") {
 		return name
 	}
-	if _, _, err := net.SplitHostPort(name); err == nil {
-		return name
+	if host, port, err := net.SplitHostPort(name); err == nil {
+		return net.JoinHostPort(host, port)
 	}
 	return net.JoinHostPort(strings.Trim(name, "[]"), "22")
 }
