@@ -13,6 +13,20 @@ var families = [][]string{
 	{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256},
 }
 
+// Families returns the host key algorithms by type of key, best first. allowSSHRSA
+// appends ssh-rsa, the signature with SHA-1, behind the others for RSA keys.
+func Families(allowSSHRSA bool) [][]string {
+	fam := make([][]string, len(families))
+	for i, f := range families {
+		fam[i] = slices.Clone(f)
+	}
+	if allowSSHRSA {
+		last := len(fam) - 1
+		fam[last] = append(fam[last], ssh.KeyAlgoRSA)
+	}
+	return fam
+}
+
 // Algorithms returns the lists of host key algorithms to offer to hostport, one
 // per connection: a further list is needed only if the key shown under the one
 // before was refused.
@@ -23,14 +37,7 @@ var families = [][]string{
 // of its own after the first. allowSSHRSA appends ssh-rsa, the signature with
 // SHA-1, behind the other algorithms for RSA keys.
 func (v *Verifier) Algorithms(hostport string, allowSSHRSA bool) [][]string {
-	fam := make([][]string, len(families))
-	for i, f := range families {
-		fam[i] = slices.Clone(f)
-	}
-	if allowSSHRSA {
-		last := len(fam) - 1
-		fam[last] = append(fam[last], ssh.KeyAlgoRSA)
-	}
+	fam := Families(allowSSHRSA)
 	all := slices.Concat(fam...)
 	if v == nil {
 		return [][]string{all}

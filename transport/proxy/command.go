@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 )
@@ -20,7 +21,9 @@ const maxSaid = 1 << 10
 // Command goes through a program, with its arguments: its standard input and
 // output are the connection. In the arguments %h is the server's host, %p its
 // port, %r the user, %% a percent sign. No shell is involved. environ is the
-// program's environment. It is killed when the connection is closed.
+// program's environment. It cannot ask anything on the terminal. It is killed
+// when the connection is closed; what it wrote to its standard error is told
+// where it fails.
 func Command(args, environ []string, user string) Dial {
 	return func(ctx context.Context, _, address string) (net.Conn, error) {
 		if err := ctx.Err(); err != nil {
@@ -44,6 +47,7 @@ func start(args, environ []string) (net.Conn, error) {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // the person configured it
 	said := &said{}
 	cmd.Env, cmd.Stderr, cmd.WaitDelay = environ, said, time.Second
+	apart(cmd)
 	in, err := cmd.StdinPipe()
 	var out io.ReadCloser
 	if err == nil {
@@ -63,58 +67,71 @@ func start(args, environ []string) (net.Conn, error) {
 		_, _ = io.Copy(in, theirs) // ends when either side is closed
 		_ = in.Close()
 	}()
+	copied := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(theirs, out)
+		close(copied)
+	}()
 	go func() {
 		defer close(c.ended)
-		_, _ = io.Copy(theirs, out)
+		select {
+		case <-copied:
+		case <-ctx.Done(): // a program that it started may hold its output open
+		}
 		err := cmd.Wait()
-		if err == nil && said.line() != "" {
-			err = errors.New("it ended")
+		if line := said.line(); line != "" {
+			if err == nil {
+				err = errors.New("it ended")
+			}
+			err = fmt.Errorf("%w: %s", err, line)
 		}
 		if err != nil {
-			if line := said.line(); line != "" {
-				err = fmt.Errorf("%w: %s", err, line)
-			}
 			c.failed = &Error{args[0], ErrCommand, err}
 		}
-		_ = theirs.Close() // only now, so that whoever reads its end finds the failure
+		_ = theirs.Close() // only now, so that whoever finds the end finds the failure
 	}()
 	return c, nil
 }
 
+// commandConn is the connection that a program is.
 type commandConn struct {
 	net.Conn
 	kill   func()
+	closed atomic.Bool // on this side
 	ended  chan struct{}
-	failed error // set before the end of the connection can be read
-	once   sync.Once
+	failed error // of the program; set before its end shows
 }
 
 func (c *commandConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	switch {
-	case errors.Is(err, io.EOF):
-		<-c.ended
-		if c.failed != nil {
-			err = c.failed
-		}
-	case errors.Is(err, io.ErrClosedPipe):
-		err = net.ErrClosed // as of any other connection
-	}
-	return n, err
+	return n, c.why(err)
 }
 
 func (c *commandConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
-	if errors.Is(err, io.ErrClosedPipe) {
-		err = net.ErrClosed
+	return n, c.why(err)
+}
+
+// why says what the end of the pipe means.
+func (c *commandConn) why(err error) error {
+	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrClosedPipe) {
+		return err
 	}
-	return n, err
+	if c.closed.Load() {
+		return net.ErrClosed // as of any other connection
+	}
+	<-c.ended
+	if c.failed != nil {
+		return c.failed
+	}
+	return io.EOF
 }
 
 // Close ends the program, and waits for its end.
 func (c *commandConn) Close() error {
+	c.closed.Store(true)
 	err := c.Conn.Close()
-	c.once.Do(c.kill)
+	c.kill()
 	<-c.ended
 	return err
 }

@@ -28,9 +28,6 @@ type httpProxy struct {
 func (h httpProxy) dial(ctx context.Context, network, address string) (_ net.Conn, err error) {
 	conn, err := h.base(ctx, network, h.host)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
 		return nil, &Error{h.host, ErrUnreachable, err}
 	}
 	// A deadline in the past ends whatever waits for the proxy.
@@ -43,13 +40,13 @@ func (h httpProxy) dial(ctx context.Context, network, address string) (_ net.Con
 		}
 		_ = open.Close()
 		if ctx.Err() != nil {
-			err = ctx.Err()
+			err = &Error{h.host, ErrSilent, ctx.Err()}
 		}
 	}()
 	if h.tls {
 		secure := tls.Client(conn, &tls.Config{ServerName: h.name, MinVersion: tls.VersionTLS12})
 		if err := secure.HandshakeContext(ctx); err != nil {
-			return nil, &Error{h.host, ErrAnswer, err}
+			return nil, &Error{h.host, tlsReason(err), err}
 		}
 		conn = secure
 	}
@@ -62,18 +59,19 @@ func (h httpProxy) connect(conn net.Conn, address string) (net.Conn, error) {
 		request.Header.Set("Proxy-Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(h.user+":"+h.password)))
 	}
 	if err := request.Write(conn); err != nil {
-		return nil, &Error{h.host, ErrAnswer, err}
+		return nil, &Error{h.host, ErrClosed, err}
 	}
 	limit := &io.LimitedReader{R: conn, N: maxAnswer}
 	buffered := bufio.NewReader(limit)
 	answer, err := http.ReadResponse(buffered, request)
-	if err != nil {
-		if limit.N <= 0 {
-			err = errors.New("its answer does not end")
-		}
+	switch {
+	case err != nil && limit.N <= 0:
+		return nil, &Error{h.host, ErrAnswer, errors.New("its answer does not end")}
+	case err != nil && hungUp(err):
+		return nil, &Error{h.host, ErrClosed, err}
+	case err != nil:
 		return nil, &Error{h.host, ErrAnswer, err}
-	}
-	if answer.StatusCode != http.StatusOK {
+	case answer.StatusCode/100 != 2:
 		return nil, &Error{h.host, httpReason(answer.StatusCode), fmt.Errorf("HTTP status %d", answer.StatusCode)}
 	}
 	// The server may have spoken already; what was read of it is not lost.
@@ -85,6 +83,17 @@ func (h httpProxy) connect(conn net.Conn, address string) (net.Conn, error) {
 		return conn, nil
 	}
 	return &earlyConn{Conn: conn, early: early}, nil
+}
+
+func tlsReason(err error) error {
+	var cert *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &cert):
+		return ErrCertificate
+	case hungUp(err):
+		return ErrClosed
+	}
+	return ErrAnswer
 }
 
 func httpReason(status int) error {

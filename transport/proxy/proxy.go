@@ -7,12 +7,17 @@ package proxy
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"net"
 	"net/url"
+	"os"
+	"os/exec"
+	"slices"
 	"strings"
 
 	netproxy "golang.org/x/net/proxy"
+
+	"github.com/socbatch/socbatch/transport"
 )
 
 // Dial makes a connection, as that of a net.Dialer does.
@@ -21,6 +26,9 @@ type Dial func(ctx context.Context, network, address string) (net.Conn, error)
 // Reasons of an *Error, for errors.Is.
 var (
 	ErrUnreachable    = errors.New("the proxy cannot be reached")
+	ErrSilent         = errors.New("the proxy does not answer")
+	ErrClosed         = errors.New("the proxy ended the connection")
+	ErrCertificate    = errors.New("the certificate of the proxy is not trusted")
 	ErrAuthentication = errors.New("the proxy asks for a user name and password, or does not take them")
 	ErrForbidden      = errors.New("the proxy does not allow this connection")
 	ErrServer         = errors.New("the proxy cannot reach the server")
@@ -52,31 +60,43 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Reason, e.Err}
 }
 
+// Temporary reports whether the same may succeed later, with nothing changed on
+// this side.
+func (e *Error) Temporary() bool {
+	switch e.Reason {
+	case ErrAuthentication, ErrForbidden, ErrCertificate:
+		return false
+	case ErrCommand:
+		return !errors.Is(e.Err, os.ErrNotExist) && !errors.Is(e.Err, os.ErrPermission) && !errors.Is(e.Err, exec.ErrNotFound) && !errors.Is(e.Err, exec.ErrDot)
+	}
+	var dns *net.DNSError
+	return !errors.As(e.Err, &dns) || !dns.IsNotFound
+}
+
 // Problems of a proxy's URL.
 var (
 	ErrScheme   = errors.New("a proxy begins with socks5://, http:// or https://")
-	ErrNoHost   = errors.New("the proxy has no host: write it as socks5://host:port")
+	ErrNoHost   = errors.New("a proxy is written as socks5://host:port")
 	ErrPassword = errors.New("a password does not belong into the address of the proxy")
 )
 
 // Parse checks the address of a proxy: socks5://, socks5h:// (the same),
-// http:// or https://, with host, port and perhaps a user name.
+// http:// or https://, with host, port and perhaps a user name. There is no usual
+// port: people mean different ones. Errors do not repeat the address, since
+// there may be a password in it.
 func Parse(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
-	if err != nil || ports[u.Scheme] == "" {
-		return nil, ErrScheme // an error of url.Parse would repeat the address
+	if err != nil || !slices.Contains([]string{"socks5", "socks5h", "http", "https"}, u.Scheme) {
+		return nil, ErrScheme
 	}
 	if _, has := u.User.Password(); has {
 		return nil, ErrPassword
 	}
-	if u.Hostname() == "" || u.Path != "" && u.Path != "/" || u.RawQuery != "" {
+	if u.Hostname() == "" || u.Port() == "" || u.Path != "" && u.Path != "/" || u.RawQuery != "" {
 		return nil, ErrNoHost
 	}
 	return u, nil
 }
-
-// ports are the usual ones of the kinds of proxies.
-var ports = map[string]string{"socks5": "1080", "socks5h": "1080", "http": "3128", "https": "443"}
 
 // New goes through a proxy whose address Parse takes. password is that of the
 // user in it. base connects to the proxy; nil means net.Dialer. Errors of the
@@ -89,11 +109,7 @@ func New(address, password string, base Dial) (Dial, error) {
 	if base == nil {
 		base = (&net.Dialer{}).DialContext
 	}
-	port := u.Port()
-	if port == "" {
-		port = ports[u.Scheme]
-	}
-	host := net.JoinHostPort(u.Hostname(), port)
+	host := net.JoinHostPort(u.Hostname(), u.Port())
 	if strings.HasPrefix(u.Scheme, "socks5") {
 		return socks(host, u.User.Username(), password, base)
 	}
@@ -121,10 +137,10 @@ func socks(host, user, password string, base Dial) (Dial, error) {
 		switch {
 		case err == nil:
 			return conn, nil
-		case ctx.Err() != nil:
-			return nil, ctx.Err()
 		case forward.err != nil:
 			return nil, &Error{host, ErrUnreachable, forward.err}
+		case ctx.Err() != nil:
+			return nil, &Error{host, ErrSilent, ctx.Err()}
 		}
 		return nil, &Error{host, socksReason(err), sayShort(err)}
 	}, nil
@@ -146,15 +162,19 @@ func (t *toProxy) DialContext(ctx context.Context, network, address string) (net
 	return conn, err
 }
 
-// socksReason reads what the library says, which has no types for it.
+// socksReason reads what the library says, which has no types for the answers
+// of a proxy.
 func socksReason(err error) error {
+	if hungUp(err) {
+		return ErrClosed
+	}
 	text := err.Error()
 	for _, r := range []struct {
 		part   string
 		reason error
 	}{
 		{"authentication", ErrAuthentication}, {"username/password", ErrAuthentication},
-		{"not allowed by ruleset", ErrForbidden},
+		{"not allowed by ruleset", ErrForbidden}, {"command not supported", ErrForbidden},
 		{"general SOCKS server failure", ErrServer}, {"unreachable", ErrServer}, {"connection refused", ErrServer}, {"TTL expired", ErrServer},
 	} {
 		if strings.Contains(text, r.part) {
@@ -164,11 +184,16 @@ func socksReason(err error) error {
 	return ErrAnswer
 }
 
+// hungUp reports that the other side ended the connection.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(transport.ReasonOf(err), transport.ErrHungUp)
+}
+
 // sayShort takes off what net.OpError puts in front.
 func sayShort(err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Err != nil {
 		return op.Err
 	}
-	return fmt.Errorf("%w", err)
+	return err
 }

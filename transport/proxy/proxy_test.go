@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -40,6 +41,21 @@ func TestMain(m *testing.M) {
 			_ = conn.(*net.TCPConn).CloseWrite()
 		}()
 		_, _ = io.Copy(os.Stdout, conn)
+	case "parent": // leaves a child behind that holds its output
+		child := exec.Command(os.Args[0])
+		child.Env = append(os.Environ(), relayed+"=child")
+		child.Stdout, child.Stderr = os.Stdout, os.Stderr
+		if err := child.Start(); err != nil {
+			panic(err)
+		}
+		_, _ = io.Copy(io.Discard, os.Stdin)
+	case "child":
+		fmt.Println("here")
+		select {}
+	case "closes": // its input, and ends later
+		_ = os.Stdin.Close()
+		fmt.Fprintln(os.Stderr, "no more")
+		os.Exit(1)
 	case "silent":
 		_, _ = io.Copy(io.Discard, os.Stdin)
 	}
@@ -263,7 +279,7 @@ func TestThroughTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	var unknown x509.UnknownAuthorityError
-	if _, err := dial(t.Context(), "tcp", echo(t)); !errors.Is(err, ErrAnswer) || !errors.As(err, &unknown) {
+	if _, err := dial(t.Context(), "tcp", echo(t)); !errors.Is(err, ErrCertificate) || !errors.As(err, &unknown) {
 		t.Errorf("got %v", err)
 	}
 	// That it is looked at shows that TLS is spoken; the tunnel inside is the same.
@@ -281,6 +297,7 @@ func TestRefused(t *testing.T) {
 	defer h.Close()
 	demanding := httptest.NewServer(connectServer("jan", "geheim"))
 	defer demanding.Close()
+	hangsUp := listen(t, func(c net.Conn) { _, _ = c.Read(make([]byte, 3)) })
 	answers := func(text string) string {
 		return listen(t, func(c net.Conn) {
 			_, _ = bufio.NewReader(c).ReadString('\n')
@@ -296,13 +313,19 @@ func TestRefused(t *testing.T) {
 		{"SOCKS: wrong password", "socks5://jan@" + socksServer(t, "jan", "geheim"), "hsecret", server, ErrAuthentication},
 		{"SOCKS: not allowed", "socks5://" + socksServer(t, "", ""), "", "forbidden.invalid:8022", ErrForbidden},
 		{"SOCKS: server refuses", "socks5://" + socksServer(t, "", ""), "", nobody, ErrServer},
+		{"SOCKS: hangs up", "socks5://" + hangsUp, "", server, ErrClosed},
+		{"TLS: hangs up", "https://" + hangsUp, "", server, ErrClosed},
+		{"TLS: not one", "https://" + server, "", server, ErrAnswer},
 		{"SOCKS: not one", "socks5://" + server, "", server, ErrAnswer},
 		{"HTTP: nobody there", "http://" + nobody, "", server, ErrUnreachable},
 		{"HTTP: no user given", demanding.URL, "", server, ErrAuthentication},
 		{"HTTP: wrong password", strings.Replace(demanding.URL, "//", "//jan@", 1), "hsecret", server, ErrAuthentication},
 		{"HTTP: not allowed", h.URL, "", "forbidden.invalid:8022", ErrForbidden},
 		{"HTTP: server refuses", h.URL, "", nobody, ErrServer},
-		{"HTTP: hangs up", "http://" + answers(""), "", server, ErrAnswer},
+		{"HTTP: hangs up", "http://" + answers(""), "", server, ErrClosed},
+		{"HTTP: hangs up in its answer", "http://" + answers("HTTP/1.1 200 O"), "", server, ErrClosed},
+		{"HTTP: another error", "http://" + answers("HTTP/1.1 500 No\r\n\r\n"), "", server, ErrAnswer},
+		{"HTTP: server too slow for it", "http://" + answers("HTTP/1.1 504 Gateway Timeout\r\n\r\n"), "", server, ErrServer},
 		{"HTTP: garbage", "http://" + answers("SSH-2.0-x\r\n"), "", server, ErrAnswer},
 		{"HTTP: a page", "http://" + answers("HTTP/1.1 302 Found\r\nLocation: /login\r\n\r\n"), "", server, ErrAnswer},
 		{"HTTP: a header without end", "http://" + answers("HTTP/1.1 200 OK\r\n"+strings.Repeat("X-Y: z\r\n", 200_000)), "", server, ErrAnswer},
@@ -349,11 +372,30 @@ func TestStalled(t *testing.T) {
 	}
 }
 
+func TestTemporary(t *testing.T) {
+	for _, c := range []struct {
+		err  Error
+		want bool
+	}{
+		{Error{Reason: ErrUnreachable, Err: io.EOF}, true},
+		{Error{Reason: ErrUnreachable, Err: &net.DNSError{IsNotFound: true}}, false},
+		{Error{Reason: ErrServer}, true},
+		{Error{Reason: ErrAuthentication}, false},
+		{Error{Reason: ErrForbidden}, false},
+		{Error{Reason: ErrCommand, Err: errors.New("exit status 1")}, true},
+		{Error{Reason: ErrCommand, Err: &exec.Error{Err: exec.ErrNotFound}}, false},
+	} {
+		if got := c.err.Temporary(); got != c.want {
+			t.Errorf("%v: %v", &c.err, got)
+		}
+	}
+}
+
 func TestParse(t *testing.T) {
 	for address, want := range map[string]error{
-		"socks5://proxy:1080": nil, "socks5h://proxy": nil, "http://jan@proxy:3128/": nil, "https://[::1]:443": nil,
+		"socks5://proxy:1080": nil, "socks5h://proxy:9": nil, "http://jan@proxy:3128/": nil, "https://[::1]:443": nil,
 		"proxy:1080": ErrScheme, "ftp://proxy": ErrScheme, "": ErrScheme, "http://a b": ErrScheme, "socks4://proxy": ErrScheme,
-		"http://": ErrNoHost, "http://:3128": ErrNoHost, "http://proxy/path": ErrNoHost, "http://jan:geheim@proxy": ErrPassword,
+		"http://": ErrNoHost, "http://proxy": ErrNoHost, "socks5://proxy": ErrNoHost, "http://:3128": ErrNoHost, "http://proxy/path": ErrNoHost, "http://jan:geheim@proxy:1": ErrPassword,
 	} {
 		_, err := Parse(address)
 		if !errors.Is(err, want) || want == nil && err != nil {
@@ -391,6 +433,33 @@ func TestCommand(t *testing.T) {
 
 	if _, err := Command([]string{self + "-none"}, environ, "")(t.Context(), "tcp", "h:1"); !errors.Is(err, ErrCommand) || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
+	}
+
+	// Whoever writes learns of the failure as well.
+	conn, err = Command([]string{self}, append(os.Environ(), relayed+"=closes"), "")(t.Context(), "tcp", "h:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = conn.Write(make([]byte, 1<<20))
+	}
+	if !errors.Is(err, ErrCommand) || !strings.Contains(err.Error(), "exit status 1: no more") {
+		t.Errorf("got %v", err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Error(err)
+	}
+
+	// Close ends what the command started too.
+	conn, err = Command([]string{self}, append(os.Environ(), relayed+"=parent"), "")(t.Context(), "tcp", "h:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(conn).ReadString('\n'); line != "here\n" {
+		t.Errorf("%q, %v", line, err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Error(err)
 	}
 
 	// A command that never answers: deadlines hold, and Close ends it.

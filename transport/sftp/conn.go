@@ -17,7 +17,8 @@ import (
 // above reduce it to "connection lost".
 type liveConn struct {
 	net.Conn
-	stall time.Duration
+	greeting *greetingConn
+	stall    time.Duration
 
 	// until is the absolute deadline of the handshake in Unix nanoseconds; 0
 	// once it is over, when each call has the stall timeout.
@@ -28,7 +29,8 @@ type liveConn struct {
 }
 
 func newLiveConn(c net.Conn, stall, handshake time.Duration) *liveConn {
-	l := &liveConn{Conn: c, stall: stall}
+	g := &greetingConn{Conn: c}
+	l := &liveConn{Conn: g, greeting: g, stall: stall}
 	l.until.Store(time.Now().Add(handshake).UnixNano())
 	return l
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/socbatch/socbatch/transport"
 	"github.com/socbatch/socbatch/transport/hostkey"
+	"github.com/socbatch/socbatch/transport/proxy"
 )
 
 // Dial connects, checks the host key, logs in and starts SFTP. ctx bounds all
@@ -26,13 +27,7 @@ import (
 // Errors are *transport.Error; that of a host key holds a *hostkey.Error.
 func Dial(ctx context.Context, endpoint Endpoint, opts Options) (*Session, error) {
 	e := endpoint.withDefaults()
-	d := &dialer{Endpoint: e, log: opts.Logger, connect: opts.DialContext}
-	if d.log == nil {
-		d.log = slog.New(slog.DiscardHandler)
-	}
-	if d.connect == nil {
-		d.connect = (&net.Dialer{}).DialContext
-	}
+	d := newDialer(e, opts)
 	keys := e.Keys
 	if e.KeySource != nil {
 		more, err := e.KeySource(ctx)
@@ -74,6 +69,29 @@ type dialer struct {
 	password       *string
 }
 
+func newDialer(e Endpoint, opts Options) *dialer {
+	d := &dialer{Endpoint: e, log: opts.Logger, connect: opts.DialContext}
+	if d.log == nil {
+		d.log = slog.New(slog.DiscardHandler)
+	}
+	if d.connect == nil {
+		d.connect = (&net.Dialer{}).DialContext
+	}
+	return d
+}
+
+// open makes one connection, on which nothing was said yet.
+func (d *dialer) open(ctx context.Context) (*liveConn, error) {
+	d.connections++
+	dialCtx, cancel := context.WithTimeout(ctx, d.ConnectTimeout)
+	defer cancel()
+	conn, err := d.connect(dialCtx, "tcp", d.Address())
+	if err != nil {
+		return nil, d.error(ctx, "connect", connectError(err))
+	}
+	return newLiveConn(conn, d.StallTimeout, d.HandshakeTimeout), nil
+}
+
 // tryRung makes one login attempt, on further connections only while the server
 // shows a key other than the pinned one and may have more.
 func (d *dialer) tryRung(ctx context.Context, r rung) (*Session, error) {
@@ -100,15 +118,11 @@ func (d *dialer) tryRung(ctx context.Context, r rung) (*Session, error) {
 // attempt makes one connection.
 func (d *dialer) attempt(ctx context.Context, r rung, hostAlgorithms []string) (_ *Session, err error) {
 	addr := d.Address()
-	d.connections++
 	d.log.Debug("connect", "host", addr, "login", r.name)
-	dialCtx, cancel := context.WithTimeout(ctx, d.ConnectTimeout)
-	tcp, err := d.connect(dialCtx, "tcp", addr)
-	cancel()
+	conn, err := d.open(ctx)
 	if err != nil {
-		return nil, d.error(ctx, "connect", &connectError{err})
+		return nil, err
 	}
-	conn := newLiveConn(tcp, d.StallTimeout, d.HandshakeTimeout)
 	// A deadline in the past ends whatever the handshake waits for.
 	stop := context.AfterFunc(ctx, func() { conn.fail(cancelled(ctx)) })
 	defer stop()
@@ -119,6 +133,7 @@ func (d *dialer) attempt(ctx context.Context, r rung, hostAlgorithms []string) (
 		_ = conn.Close()
 		return nil, d.handshakeError(ctx, conn, seen, err)
 	}
+	conn.greeting.forget()
 	s := newSession(conn, client, d.log)
 	s.info = d.describe(client, seen)
 	err = s.start(d.KeepAlive, d.AnswerTimeout)
@@ -132,7 +147,7 @@ func (d *dialer) attempt(ctx context.Context, r rung, hostAlgorithms []string) (
 		}
 		_ = s.Close()
 		if errors.Is(cause, io.EOF) {
-			cause = &connectError{fmt.Errorf("closed by the server at the start of sftp: %w", cause)}
+			cause = &transport.ConnectError{Err: fmt.Errorf("closed by the server at the start of sftp: %w", cause)}
 		}
 		return nil, d.error(ctx, "start sftp", cause)
 	}
@@ -215,11 +230,14 @@ func (d *dialer) describe(client *ssh.Client, seen *observed) Info {
 	return info
 }
 
-// connectError marks a failure of the network, whatever its type.
-type connectError struct{ err error }
-
-func (e *connectError) Error() string { return e.err.Error() }
-func (e *connectError) Unwrap() error { return e.err }
+// connectError marks a failure of the network, whatever its type. That of a
+// proxy says itself what it is.
+func connectError(err error) error {
+	if _, ok := errors.AsType[*proxy.Error](err); ok {
+		return &transport.ConnectError{Err: err}
+	}
+	return &transport.ConnectError{Reason: transport.ReasonOf(err), Err: err}
+}
 
 // handshakeError classes a failed handshake by how far it got.
 func (d *dialer) handshakeError(ctx context.Context, conn *liveConn, seen *observed, err error) error {
@@ -246,13 +264,25 @@ func (d *dialer) handshakeError(ctx context.Context, conn *liveConn, seen *obser
 	}
 	// A connection that was closed on this side before it failed was given up by
 	// x/crypto, and err says why.
+	stranger := conn.greeting.stranger()
 	if cause := conn.why(); cause != nil && !errors.Is(cause, net.ErrClosed) {
-		if errors.Is(cause, io.EOF) {
-			cause = fmt.Errorf("closed by the server during the handshake: %w", cause)
+		failed := &transport.ConnectError{Reason: transport.ReasonOf(cause), Err: cause}
+		_, byProxy := errors.AsType[*proxy.Error](cause)
+		switch {
+		case byProxy, errors.Is(cause, transport.ErrStalled): // says itself what it is
+			failed.Reason = nil
+		case stranger != "":
+			failed.Reason, failed.Err = transport.ErrNotSSH, fmt.Errorf("%s: %w", stranger, cause)
+		case errors.Is(cause, io.EOF):
+			failed.Reason = transport.ErrHungUp
 		}
-		return d.error(ctx, "connect", &connectError{cause})
+		return d.error(ctx, "connect", failed)
 	}
-	return d.error(ctx, "connect", fmt.Errorf("%w: %w", transport.ErrProtocol, err))
+	err = fmt.Errorf("%w: %w", transport.ErrProtocol, err)
+	if stranger != "" {
+		err = &transport.ConnectError{Reason: transport.ErrNotSSH, Err: fmt.Errorf("%s: %w", stranger, err)}
+	}
+	return d.error(ctx, "connect", err)
 }
 
 // maxNamed bounds the algorithms of a server that an error names.
@@ -275,7 +305,8 @@ func (d *dialer) algorithmError(neg *ssh.AlgorithmNegotiationError) error {
 func (d *dialer) error(ctx context.Context, op string, err error) error {
 	e := &transport.Error{Op: op, Path: d.Address(), Err: err}
 	var hk *hostkey.Error
-	var net *connectError
+	var failed *transport.ConnectError
+	var byProxy *proxy.Error
 	switch {
 	case ctx.Err() != nil: // first: a time-out of the network looks like one of ctx
 		e.Class, e.Err = transport.Cancelled, cancelled(ctx)
@@ -287,19 +318,14 @@ func (d *dialer) error(ctx context.Context, op string, err error) error {
 		e.Kind = transport.ErrUnsupported
 	case errors.Is(err, transport.ErrProtocol):
 		e.Kind = transport.ErrProtocol
-	case errors.As(err, &net):
+	case errors.As(err, &failed):
 		e.Class, e.Kind = transport.Temporary, transport.ErrConnection
-		// A name that does not exist will not exist at the next try either.
-		if dns := dnsNotFound(err); dns {
+		// What is not there, or not allowed, will not be at the next try either.
+		if errors.Is(failed.Reason, transport.ErrNameUnknown) || errors.As(err, &byProxy) && !byProxy.Temporary() {
 			e.Class = transport.Permanent
 		}
 	case isConnectionError(err):
 		e.Class, e.Kind = transport.Temporary, transport.ErrConnection
 	}
 	return e
-}
-
-func dnsNotFound(err error) bool {
-	var dns *net.DNSError
-	return errors.As(err, &dns) && dns.IsNotFound
 }
