@@ -201,7 +201,7 @@ func (a *app) dial(ctx context.Context, c config.Config, e sftp.Endpoint) (*sftp
 	}
 	s, err := sftp.Dial(ctx, e, options)
 	if err != nil {
-		return nil, err
+		return nil, askWhom(err, c)
 	}
 	info := s.Info()
 	if info.Legacy && a.verbose {
@@ -234,6 +234,7 @@ func (a *app) tellKey(c config.Endpoint, e sftp.Endpoint, info sftp.Info) {
 func (a *app) dialOptions(c config.Config) (sftp.Options, error) {
 	out := sftp.Options{Logger: a.log}
 	switch e := c.Endpoint; {
+	case e.Proxy == config.NoProxy:
 	case len(e.ProxyCommand) > 0:
 		out.DialContext = proxy.Command(e.ProxyCommand, config.WithoutSecrets(os.Environ()), e.User)
 	case e.Proxy != "":

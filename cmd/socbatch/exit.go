@@ -11,6 +11,7 @@ import (
 	"github.com/socbatch/socbatch/internal/lock"
 	"github.com/socbatch/socbatch/internal/seal"
 	"github.com/socbatch/socbatch/transport"
+	"github.com/socbatch/socbatch/transport/proxy"
 	"github.com/socbatch/socbatch/transport/sshkey"
 )
 
@@ -90,8 +91,9 @@ func exitCode(err error) int {
 		return exitUnknown
 	case errors.As(err, &already):
 		return exitAlready
-	case errors.As(err, &cred), errors.As(err, &sealed), errors.Is(err, sshkey.ErrFormat), errors.Is(err, sshkey.ErrWeakKey),
-		errors.Is(err, sshkey.ErrPassphraseNeeded), errors.Is(err, sshkey.ErrWrongPassphrase), errors.Is(err, sshkey.ErrNoAgent):
+	case errors.As(err, &cred), errors.Is(err, sshkey.ErrFormat), errors.Is(err, sshkey.ErrWeakKey),
+		errors.Is(err, sshkey.ErrPassphraseNeeded), errors.Is(err, sshkey.ErrWrongPassphrase), errors.Is(err, sshkey.ErrNoAgent),
+		errors.Is(err, proxy.ErrAuthentication):
 		return exitCredentials
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted

@@ -132,7 +132,9 @@ func explain(err error) explanation {
 	case errors.Is(err, naming.ErrSequenceExhausted):
 		x.hint("submit again tomorrow: a new day begins at 00001")
 	case errors.As(err, &host):
-		hostKeyHints(&x, host)
+		var wrong wrongServerError
+		_ = errors.As(err, &wrong)
+		hostKeyHints(&x, host, wrong.contact)
 	case errors.As(err, &hostFile):
 		x.hint("repair or remove that line: a damaged file is not used at all, since the line could be one that revokes a key")
 	case errors.As(err, &told):
@@ -187,8 +189,10 @@ func transportHints(x *explanation, err error) {
 	if p, ok := errors.AsType[*proxy.Error](err); ok {
 		x.Class = "proxy"
 		proxyHints(x, p)
-	} else if errors.Is(err, transport.ErrConnection) {
-		x.hint("what stands in the way shows: socbatch doctor")
+	} else if c, ok := errors.AsType[*transport.ConnectError](err); ok {
+		connectHints(x, c, err)
+	} else if errors.Is(err, transport.ErrStalled) {
+		firewallHint(x, err)
 	}
 	switch transport.ClassOf(err) {
 	case transport.Authentication:
@@ -197,14 +201,11 @@ func transportHints(x *explanation, err error) {
 	case transport.Temporary:
 		x.hint("run the same command again later: it goes on where it stopped, and sends nothing twice")
 	case transport.Permanent:
-		var dns *net.DNSError
 		switch {
-		case errors.As(err, &dns):
-			x.hint("check endpoint.host, and that this machine can look up names")
 		case errors.Is(err, transport.ErrAlgorithm):
 			x.hint("the server and socbatch have no algorithm in common: see docs/connection.md")
-		case errors.Is(err, transport.ErrProtocol):
-			x.hint("what answers is not the server that was meant, or it is broken: check endpoint.host and endpoint.port, else call the office")
+		case errors.Is(err, transport.ErrProtocol) && !errors.Is(err, transport.ErrNotSSH):
+			x.hint(notTheServer)
 		case errors.Is(err, transport.ErrSize):
 			x.hint("run the same command again; if it happens again, the server stores or delivers something else than it was given: call the office")
 		case errors.Is(err, transport.ErrPermission):
@@ -215,16 +216,58 @@ func transportHints(x *explanation, err error) {
 	}
 }
 
+const notTheServer = "what answers is not the server that was meant, or it is broken: check endpoint.host and endpoint.port, else call the office"
+
+func connectHints(x *explanation, c *transport.ConnectError, err error) {
+	switch c.Reason {
+	case transport.ErrNameUnknown, transport.ErrNameLookup:
+		x.hint("check endpoint.host, and that this machine can look up names")
+	case transport.ErrUnreachable:
+		x.hint("check the network of this machine (cable, Wi-Fi, VPN)")
+		firewallHint(x, err)
+	case transport.ErrRefused:
+		x.hint("check endpoint.host and endpoint.port; if they are right, the server may be down for maintenance, or a firewall is in the way")
+		firewallHint(x, err)
+	case transport.ErrNotSSH:
+		x.hint(notTheServer)
+		firewallHint(x, err)
+	case transport.ErrHungUp:
+		x.hint("a firewall on the way may have ended it, or the office does not allow connections from your address")
+		firewallHint(x, err)
+	case transport.ErrTimedOut:
+		firewallHint(x, err)
+	default:
+		if errors.Is(c.Err, transport.ErrStalled) {
+			firewallHint(x, err)
+		}
+	}
+}
+
+// firewallHint is what the administrator of a firewall needs to hear.
+func firewallHint(x *explanation, err error) {
+	t, ok := errors.AsType[*transport.Error](err)
+	if !ok || t.Op != "connect" {
+		return // it broke off later
+	}
+	host, port, err := net.SplitHostPort(t.Path)
+	if err != nil {
+		return
+	}
+	x.hint("if it stays so, tell the administrator of the firewall: outgoing TCP from this machine to %s, port %s, must be open; it is SSH, not TLS, and must be neither inspected nor sent through a web proxy", host, port)
+}
+
 func proxyHints(x *explanation, e *proxy.Error) {
 	switch e.Reason {
-	case proxy.ErrUnreachable:
-		x.hint("check the address of the proxy: endpoint.proxy")
+	case proxy.ErrUnreachable, proxy.ErrSilent:
+		x.hint("check the address of the proxy (endpoint.proxy), and that it is running")
 	case proxy.ErrAuthentication:
-		x.hint("put the user name into the address of the proxy, as http://NAME@host:port, and its password into a file: proxy_password_file")
+		x.hint("put the user name into the address of the proxy, as http://NAME@host:port, and the password into a file that proxy_password_file names")
 	case proxy.ErrForbidden, proxy.ErrServer:
-		x.hint("ask the administrator of the proxy to let it through to the server and its port")
-	case proxy.ErrAnswer:
-		x.hint("check the kind and the port of the proxy: socks5:// or http://")
+		x.hint("ask the administrator of the proxy to let connections to the server and its port through")
+	case proxy.ErrAnswer, proxy.ErrClosed:
+		x.hint("check the kind and the port of the proxy: socks5://, http:// or https://")
+	case proxy.ErrCertificate:
+		x.hint("the system of this machine must trust who issued the certificate of the proxy: ask its administrator")
 	case proxy.ErrCommand:
 		x.hint("try the command of endpoint.proxy_command by hand")
 	}
@@ -251,18 +294,43 @@ func (x *explanation) ledgerHint(t ledger.Trouble) {
 	}
 }
 
-func hostKeyHints(x *explanation, e *hostkey.Error) {
+// confirmKey says how a new key comes to be accepted.
+const confirmKey = "compare the fingerprint with the one that the office gives you by telephone; if it is the same, accept it once: socbatch hostkey accept %s"
+
+// wrongServerError is a host key that is not accepted, with whom to ask.
+type wrongServerError struct {
+	error
+	contact string
+}
+
+func (w wrongServerError) Unwrap() error { return w.error }
+
+// askWhom tells an error about a host key whom to ask.
+func askWhom(err error, c config.Config) error {
+	if host, ok := errors.AsType[*hostkey.Error](err); ok && c.Status.Contact != "" && !errors.Is(host, hostkey.ErrUnknown) {
+		return wrongServerError{err, c.Status.Contact}
+	}
+	return err
+}
+
+func hostKeyHints(x *explanation, e *hostkey.Error, contact string) {
 	x.Class = "host-key"
 	x.Message = text("%s; the connection was ended before anything was sent", e)
 	switch {
 	case errors.Is(e, hostkey.ErrUnknown):
-		x.hint("compare the fingerprint with the one that the office gives you by telephone; if it is the same, accept it once: socbatch hostkey accept %s", e.Fingerprint)
+		x.hint(confirmKey, e.Fingerprint)
+		return
 	case errors.Is(e, hostkey.ErrRevoked):
 		x.hint("this key was declared stolen or lost: do not connect; ask the office for its new key")
 	case errors.Is(e, hostkey.ErrChanged):
-		x.hint("it may be a new key of the office, or something on the way that reads along: a proxy, a firewall, or somebody who poses as the server")
-		x.hint("ask the office for the new fingerprint, at a number that you know; do not go on before it has confirmed it")
-		x.hint("if it is confirmed: socbatch hostkey remove %s, then: socbatch hostkey accept %s", e.Host, e.Fingerprint)
+		x.hint("it may be a new key of the office; or another server answers, because of a wrong endpoint.host, endpoint.port or proxy; or somebody in between poses as the server")
+		x.hint("ask the office for the fingerprint of its key, at a number that you know; do not go on before it has confirmed it")
+	}
+	if contact != "" {
+		x.hint("whom to ask: %s", printable(contact))
+	}
+	if errors.Is(e, hostkey.ErrChanged) {
+		x.hint("if it is confirmed: socbatch hostkey remove %s, then socbatch hostkey accept %s; a fingerprint in endpoint.host_keys is yours to replace", e.Host, e.Fingerprint)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/lang"
+	"github.com/socbatch/socbatch/internal/secret"
 	"github.com/socbatch/socbatch/transport/hostkey"
 	"github.com/socbatch/socbatch/transport/sftp"
 )
@@ -32,10 +34,11 @@ When it changes, everything stops.`,
 	show := &cobra.Command{
 		Use:   "show",
 		Short: "Show the keys that the server has now, and whether they are accepted",
-		Long: `Show the keys that the server has now, and whether they are accepted. The server
-is contacted; nobody logs in, so neither user nor SSH key is needed. That it
-shows a key does not make it the right server: only the office can confirm the
-fingerprint.`,
+		Long: `Show the keys that the server has now, and whether they are accepted.
+
+The server is contacted and nobody logs in, so neither user nor SSH key is
+needed. That it shows a key does not make it the right server: only the office
+can confirm the fingerprint.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runShowHostKey(cmd.Context(), a) },
 	}
@@ -53,19 +56,24 @@ its key is accepted only if it has the fingerprint that you give.`,
 	a.connectionFlags(show)
 	a.connectionFlags(accept)
 	list := &cobra.Command{
-		Use: "list", Short: "List the keys that are accepted, and where they stand",
-		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return runListHostKeys(a) },
+		Use:   "list",
+		Short: "List the keys that are accepted, and where they stand",
+		Args:  cobra.NoArgs,
+		RunE:  func(*cobra.Command, []string) error { return runListHostKeys(a) },
 	}
+	var yes bool
 	remove := &cobra.Command{
-		Use:   "remove HOST:PORT|SHA256:FINGERPRINT",
+		Use:   "remove HOST|SHA256:FINGERPRINT",
 		Short: "Trust a key no longer, after it was replaced",
-		Long: `Trust a key no longer, after it was replaced: all keys of a server, or one by its
-fingerprint. Only keys that were accepted with "hostkey accept" are removed;
-those of the configuration and of other known_hosts files are yours to change.`,
+		Long: `Trust a key no longer, after it was replaced: all keys of a server, or one key by
+its fingerprint.
+
+Only keys that were accepted with "socbatch hostkey accept" are removed. Those in
+the configuration and in other known_hosts files are yours to change.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return runRemoveHostKey(a, args[0]) },
+		RunE: func(_ *cobra.Command, args []string) error { return runRemoveHostKey(a, args[0], yes) },
 	}
+	remove.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.AddCommand(show, accept, list, remove)
 	return cmd
 }
@@ -80,8 +88,8 @@ func address(c config.Config) string {
 	return net.JoinHostPort(c.Endpoint.Host, strconv.Itoa(c.Endpoint.Port))
 }
 
-// probe asks the server for its keys.
-func (a *app) probe(ctx context.Context, c config.Config) ([]sftp.Probed, error) {
+// probe asks the server who it is.
+func (a *app) probe(ctx context.Context, c config.Config) (sftp.Probed, error) {
 	wait := time.Duration(c.Endpoint.Timeout)
 	e := sftp.Endpoint{
 		Host: c.Endpoint.Host, Port: c.Endpoint.Port, AllowSSHRSA: c.Endpoint.AllowSSHRSA,
@@ -89,7 +97,7 @@ func (a *app) probe(ctx context.Context, c config.Config) ([]sftp.Probed, error)
 	}
 	options, err := a.dialOptions(c)
 	if err != nil {
-		return nil, err
+		return sftp.Probed{}, err
 	}
 	return sftp.Probe(ctx, e, options)
 }
@@ -102,8 +110,11 @@ const (
 	keyRevoked  = "revoked"
 )
 
-func judge(v *hostkey.Verifier, host string, key ssh.PublicKey) string {
-	err := v.Check(host, key)
+var hostKeyStates = map[string]lang.Text{
+	keyAccepted: text("accepted"), keyUnknown: text("not accepted"), keyChanged: text("not the one that was accepted"), keyRevoked: text("revoked, never to be trusted"),
+}
+
+func hostKeyState(err error) string {
 	switch {
 	case err == nil:
 		return keyAccepted
@@ -116,13 +127,21 @@ func judge(v *hostkey.Verifier, host string, key ssh.PublicKey) string {
 }
 
 type jsonHostKey struct {
-	KeyType     string `json:"key_type"`
-	Fingerprint string `json:"fingerprint"`
+	KeyType     string `json:"key_type,omitempty"`
+	Fingerprint string `json:"fingerprint,omitempty"`
 	MD5         string `json:"md5,omitempty"`
 	State       string `json:"state,omitempty"`
 	Host        string `json:"host,omitempty"`
 	File        string `json:"file,omitempty"`
 	Line        int    `json:"line,omitempty"`
+}
+
+// keyPlace says where a key stands that is accepted.
+func keyPlace(file string, line int) lang.Text {
+	if file == "" {
+		return text("configuration, endpoint.host_keys")
+	}
+	return text("%s, line %d", printable(displayPath(file)), line)
 }
 
 func runShowHostKey(ctx context.Context, a *app) error {
@@ -134,45 +153,58 @@ func runShowHostKey(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	keys, err := a.probe(ctx, c)
+	p, err := a.probe(ctx, c)
 	if err != nil {
 		return err
 	}
 	host := address(c)
-	out := make([]jsonHostKey, len(keys))
-	states := map[string]bool{}
-	for i, k := range keys {
-		out[i] = jsonHostKey{KeyType: k.Key.Type(), Fingerprint: hostkey.Fingerprint(k.Key), MD5: ssh.FingerprintLegacyMD5(k.Key), State: judge(v, host, k.Key)}
-		states[out[i].State] = true
+	refused := map[string]error{}
+	keys := make([]jsonHostKey, len(p.Keys))
+	accepted := false
+	for i, key := range p.Keys {
+		err := v.Check(host, key)
+		k := jsonHostKey{KeyType: key.Type(), Fingerprint: hostkey.Fingerprint(key), MD5: ssh.FingerprintLegacyMD5(key), State: hostKeyState(err)}
+		if by, ok := v.Accepted(host, key); ok {
+			k.File, k.Line, accepted = by.File, by.Line, true
+		}
+		if refused[k.State] == nil {
+			refused[k.State] = err
+		}
+		keys[i] = k
 	}
-	// A server has a key of each type, and one of them is enough.
-	for i := range out {
-		if out[i].State == keyChanged && states[keyAccepted] {
-			out[i].State = keyUnknown
+	// A server has a key of each type, and one that is accepted is enough.
+	if accepted {
+		delete(refused, keyChanged)
+		for i := range keys {
+			if keys[i].State == keyChanged {
+				keys[i].State = keyUnknown
+			}
 		}
 	}
-	a.ui.object(map[string]any{"host": host, "server": printable(keys[0].Version), "accepted": states[keyAccepted] && !states[keyRevoked], "keys": out})
-	a.ui.result("%s, %s", host, printable(keys[0].Version))
-	for _, k := range out {
-		a.ui.result("  %s %s  %s", k.KeyType, k.Fingerprint, hostKeyStates[k.State])
-		a.ui.result("    %s", a.ui.text("MD5 fingerprint: %s", k.MD5))
+	failed := refused[keyRevoked]
+	if failed == nil {
+		failed = refused[keyChanged]
 	}
-	switch {
-	case states[keyRevoked]:
-		a.ui.hint("this key was declared stolen or lost: do not connect; ask the office for its new key")
-	case states[keyAccepted]:
-	case states[keyChanged]:
-		a.ui.hint("it may be a new key of the office, or something on the way that reads along: a proxy, a firewall, or somebody who poses as the server")
-		a.ui.hint("ask the office for the new fingerprint, at a number that you know; do not go on before it has confirmed it")
-		a.ui.hint("if it is confirmed: socbatch hostkey remove %s, then: socbatch hostkey accept %s", host, out[0].Fingerprint)
-	default:
-		a.ui.hint("compare the fingerprint with the one that the office gives you by telephone; if it is the same, accept it once: socbatch hostkey accept %s", out[0].Fingerprint)
+	failed = askWhom(failed, c)
+	out := map[string]any{"host": host, "server": printable(p.Version), "accepted": accepted && failed == nil, "keys": keys}
+	if failed != nil {
+		out["error"] = explain(failed)
 	}
-	return nil
-}
-
-var hostKeyStates = map[string]lang.Text{
-	keyAccepted: text("accepted"), keyUnknown: text("not accepted"), keyChanged: text("not the accepted one"), keyRevoked: text("revoked: never to be trusted"),
+	a.ui.object(out)
+	a.ui.result("%s: %s", host, printable(p.Version))
+	for _, k := range keys {
+		a.ui.result("  %s %s", k.KeyType, k.Fingerprint)
+		a.ui.result("    MD5:%s", k.MD5)
+		state := hostKeyStates[k.State]
+		if k.State == keyAccepted {
+			state = text("%s (%s)", state, keyPlace(k.File, k.Line))
+		}
+		a.ui.result("    %s", state)
+	}
+	if failed == nil && !accepted {
+		a.ui.hint(confirmKey, keys[0].Fingerprint)
+	}
+	return failed
 }
 
 func runAcceptHostKey(ctx context.Context, a *app, fingerprint string) error {
@@ -187,34 +219,34 @@ func runAcceptHostKey(ctx context.Context, a *app, fingerprint string) error {
 	if err != nil {
 		return err
 	}
-	keys, err := a.probe(ctx, c)
+	p, err := a.probe(ctx, c)
 	if err != nil {
 		return err
 	}
 	host := address(c)
-	for _, k := range keys {
-		if hostkey.Fingerprint(k.Key) != fingerprint {
+	for _, key := range p.Keys {
+		if hostkey.Fingerprint(key) != fingerprint {
 			continue
 		}
-		out := map[string]any{"host": host, "key_type": k.Key.Type(), "fingerprint": fingerprint}
-		err := v.Check(host, k.Key)
+		out := map[string]any{"host": host, "key_type": key.Type(), "fingerprint": fingerprint}
+		err := v.Check(host, key)
 		switch {
 		case err == nil:
 			a.ui.say("this key is accepted already")
 			a.ui.object(out)
 			return nil
 		case errors.Is(err, hostkey.ErrRevoked):
+			return askWhom(err, c)
+		}
+		if err := hostkey.Accept(knownHostsPath(c), host, key); err != nil {
 			return err
 		}
-		if err := hostkey.Accept(knownHostsPath(c), host, k.Key); err != nil {
-			return err
-		}
-		a.ui.result("accepted  %s %s for %s", k.Key.Type(), fingerprint, host)
+		a.ui.result("accepted  %s %s for %s", key.Type(), fingerprint, host)
 		a.ui.object(out)
 		return nil
 	}
 	return credentialf(text("compare the fingerprints again; if the server's is not the one that the office confirms, call the office"),
-		"the server shows %s %s, not the key that you gave; nothing was accepted", keys[0].Key.Type(), hostkey.Fingerprint(keys[0].Key))
+		"the server shows %s %s, not the key that you gave; nothing was accepted", p.Keys[0].Type(), hostkey.Fingerprint(p.Keys[0]))
 }
 
 func runListHostKeys(a *app) error {
@@ -222,9 +254,12 @@ func runListHostKeys(a *app) error {
 	if err != nil {
 		return err
 	}
-	out := []jsonHostKey{}
+	if _, err := verifier(c); err != nil { // pins that are none
+		return err
+	}
+	keys := []jsonHostKey{}
 	for _, pin := range c.Endpoint.HostKeys {
-		out = append(out, jsonHostKey{Fingerprint: pin, Host: address(c), State: keyAccepted})
+		keys = append(keys, jsonHostKey{Fingerprint: pin, Host: address(c), State: keyAccepted})
 	}
 	for _, file := range append([]string{knownHostsPath(c)}, c.Endpoint.KnownHosts...) {
 		lines, err := hostkey.List(file)
@@ -232,66 +267,118 @@ func runListHostKeys(a *app) error {
 			return err
 		}
 		for _, l := range lines {
-			if l.Marker == "@cert-authority" { // counts for nothing
-				continue
-			}
-			for _, name := range l.Hosts {
-				k := jsonHostKey{KeyType: l.KeyType, Fingerprint: l.Fingerprint, Host: hostkey.Host(name), File: l.File, Line: l.Number, State: keyAccepted}
-				if l.Marker != "" {
-					k.State = keyRevoked
-				}
-				out = append(out, k)
+			switch l.Marker {
+			case "":
+				keys = append(keys, keyOf(l, keyAccepted))
+			case "@revoked":
+				keys = append(keys, keyOf(l, keyRevoked))
 			}
 		}
 	}
-	a.ui.object(map[string]any{"keys": out})
-	if len(out) == 0 {
+	a.ui.object(map[string]any{"keys": keys})
+	if len(keys) == 0 {
 		a.ui.result("no key is accepted yet")
 		a.ui.hint("see what the server shows: socbatch hostkey show")
+		return nil
 	}
-	for _, k := range out {
-		from := text("configuration, endpoint.host_keys")
-		if k.File != "" {
-			from = text("%s, line %d", printable(displayPath(k.File)), k.Line)
-		}
-		a.ui.result("%s  %s  %s %s  (%s)", hostKeyStates[k.State], printable(k.Host), printable(k.KeyType), k.Fingerprint, from)
+	for _, k := range keys {
+		a.ui.result("%s  %s %s", printable(k.Host), printable(k.KeyType), k.Fingerprint)
+		a.ui.result("    %s (%s)", hostKeyStates[k.State], keyPlace(k.File, k.Line))
 	}
 	return nil
 }
 
-func runRemoveHostKey(a *app, which string) error {
+func keyOf(l hostkey.Line, state string) jsonHostKey {
+	hosts := make([]string, len(l.Hosts))
+	for i, h := range l.Hosts {
+		hosts[i] = hostkey.Host(h)
+	}
+	return jsonHostKey{KeyType: l.KeyType, Fingerprint: l.Fingerprint, Host: strings.Join(hosts, ","), File: l.File, Line: l.Number, State: state}
+}
+
+func runRemoveHostKey(a *app, which string, yes bool) error {
 	c, err := a.config()
 	if err != nil {
 		return err
 	}
 	host := which
 	if _, _, err := net.SplitHostPort(which); err != nil {
-		host = net.JoinHostPort(which, strconv.Itoa(c.Endpoint.Port))
+		host = net.JoinHostPort(strings.Trim(which, "[]"), strconv.Itoa(c.Endpoint.Port))
 	}
 	byKey := strings.HasPrefix(which, "SHA256:")
-	gone, err := hostkey.Remove(knownHostsPath(c), func(l hostkey.Line) bool {
-		return byKey && l.Fingerprint == which || !byKey && l.Names(host)
-	})
+	meant := func(l hostkey.Line) bool {
+		return l.Marker == "" && (byKey && l.Fingerprint == which || !byKey && l.Names(host))
+	}
+	file := knownHostsPath(c)
+	lines, err := hostkey.List(file)
 	if err != nil {
 		return err
 	}
-	if len(gone) == 0 {
-		return usagef("no accepted key is that of %s; socbatch hostkey list shows them; nothing was changed", printable(which))
+	lines = slices.DeleteFunc(lines, func(l hostkey.Line) bool { return !meant(l) })
+	if len(lines) == 0 {
+		return usagef("no key of %s was accepted with socbatch hostkey accept; nothing was removed (socbatch hostkey list shows where the accepted ones stand)", printable(which))
 	}
-	out := make([]jsonHostKey, len(gone))
+	if !yes {
+		for _, l := range lines {
+			k := keyOf(l, "")
+			a.ui.say("%s  %s %s", printable(k.Host), printable(k.KeyType), k.Fingerprint)
+		}
+		if err := a.confirm(text("Trust it no longer?")); err != nil {
+			return err
+		}
+	}
+	gone, err := hostkey.Remove(file, meant)
+	if err != nil {
+		return err
+	}
+	removed := make([]jsonHostKey, len(gone))
 	for i, l := range gone {
-		names := make([]string, len(l.Hosts))
-		for j, h := range l.Hosts {
-			names[j] = hostkey.Host(h)
-		}
-		out[i] = jsonHostKey{KeyType: l.KeyType, Fingerprint: l.Fingerprint, Host: strings.Join(names, ","), File: l.File, Line: l.Number}
-		a.ui.result("removed  %s %s of %s", printable(l.KeyType), l.Fingerprint, printable(out[i].Host))
+		k := keyOf(l, "")
+		a.ui.result("removed  %s %s for %s", printable(k.KeyType), k.Fingerprint, printable(k.Host))
+		removed[i] = k
 	}
-	a.ui.object(map[string]any{"removed": out})
+	a.ui.object(map[string]any{"removed": removed, "kept_as": file + hostkey.OldSuffix})
+	a.ui.say("the file as it was: %s", displayPath(file+hostkey.OldSuffix))
+	return a.tellStillAccepted(c, host, removed)
+}
+
+// tellStillAccepted warns of what accepts the server, or the keys, all the same.
+func (a *app) tellStillAccepted(c config.Config, host string, removed []jsonHostKey) error {
+	same := func(fingerprint string) bool {
+		return slices.ContainsFunc(removed, func(k jsonHostKey) bool { return k.Fingerprint == fingerprint })
+	}
 	for _, pin := range c.Endpoint.HostKeys {
-		if byKey && pin == which || !byKey && host == address(c) {
-			a.ui.warn("the configuration accepts %s as well: take it out of endpoint.host_keys", pin)
+		if same(pin) {
+			a.ui.warn("the configuration accepts this key as well: take %s out of endpoint.host_keys", pin)
 		}
+	}
+	for _, file := range c.Endpoint.KnownHosts {
+		lines, err := hostkey.List(file)
+		if err != nil {
+			return err
+		}
+		for _, l := range lines {
+			if l.Marker == "" && (l.Names(host) || same(l.Fingerprint)) {
+				a.ui.warn("%s accepts %s as well: delete the line there", keyPlace(l.File, l.Number), l.Fingerprint)
+			}
+		}
+	}
+	return nil
+}
+
+// confirm asks the person on the terminal; anything but a yes is an error.
+func (a *app) confirm(question lang.Text) error {
+	yes := a.ui.text("yes")
+	answer, err := secret.Ask(a.ui.text("%s (%s/%s)", question, yes, a.ui.text("no")))
+	if errors.Is(err, secret.ErrNoTerminal) {
+		return usagef("there is no terminal to ask on: give --yes; nothing was removed")
+	}
+	if err != nil {
+		return err
+	}
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	if answer == "" || !strings.HasPrefix(yes, answer) && !strings.HasPrefix("yes", answer) {
+		return usagef("not confirmed; nothing was removed")
 	}
 	return nil
 }

@@ -119,6 +119,11 @@ func wordsOf(err error) (lang.Text, bool) {
 		return saidText(x), true
 	case *hostkey.Error:
 		return hostKeyWords(x), true
+	case *hostkey.FileError:
+		if x.Line == 0 {
+			return text("known_hosts file %s: %s", x.File, x.Err), true
+		}
+		return text("known_hosts file %s, line %d: %s", x.File, x.Line, x.Err), true
 	case *proxy.Error:
 		if x.Err == nil {
 			return text("proxy %s: %s", printable(x.Proxy), x.Reason), true
@@ -147,8 +152,9 @@ var sentinels = []error{
 	ledger.ErrNoSubmission, ledger.ErrOlder,
 	schema.ErrNoProgram,
 	hostkey.ErrUnknown, hostkey.ErrChanged, hostkey.ErrRevoked,
-	proxy.ErrUnreachable, proxy.ErrAuthentication, proxy.ErrForbidden, proxy.ErrServer, proxy.ErrAnswer, proxy.ErrCommand,
-	sshkey.ErrPassphraseNeeded, sshkey.ErrWrongPassphrase, sshkey.ErrWeakKey, sshkey.ErrNoAgent, sshkey.ErrBits,
+	transport.ErrNameUnknown, transport.ErrNameLookup, transport.ErrRefused, transport.ErrTimedOut, transport.ErrUnreachable, transport.ErrHungUp, transport.ErrNotSSH,
+	proxy.ErrUnreachable, proxy.ErrSilent, proxy.ErrClosed, proxy.ErrCertificate, proxy.ErrAuthentication, proxy.ErrForbidden, proxy.ErrServer, proxy.ErrAnswer, proxy.ErrCommand,
+	sshkey.ErrPassphraseNeeded, sshkey.ErrWrongPassphrase, sshkey.ErrWeakKey, sshkey.ErrNoAgent,
 	secret.ErrNoTerminal,
 	seal.ErrWrongPassphrase,
 	sign.ErrTooLarge, sign.ErrWrongPassword, sign.ErrEncoding, sign.ErrNoKey, sign.ErrSeveralKeys, sign.ErrNoMatchingCertificate,

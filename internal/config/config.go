@@ -75,7 +75,7 @@ type Endpoint struct {
 	OwnPassphrase bool `toml:"-"`
 	Agent         bool `toml:"agent"`
 	// Proxy is the address of a proxy: socks5://, http:// or https://, with host
-	// and port, and perhaps a user name.
+	// and port, and perhaps a user name; or NoProxy.
 	Proxy string `toml:"proxy"`
 	// ProxyPasswordFile has the password of that user.
 	ProxyPasswordFile string `toml:"proxy_password_file"`
@@ -468,7 +468,10 @@ func Variables() []Variable {
 			}
 			return nil
 		}},
-		text("SOCBATCH_PROXY", "endpoint.proxy", func(c *Config) *string { return &c.Endpoint.Proxy }),
+		{Name: "SOCBATCH_PROXY", Sets: "endpoint.proxy", apply: func(c *Config, v string) error {
+			c.Endpoint.Proxy, c.Endpoint.ProxyCommand = v, nil
+			return nil
+		}},
 		secret(text("SOCBATCH_PROXY_PASSWORD", "the password of the proxy's user itself", func(c *Config) *string { return &c.Endpoint.ProxyPassword })),
 		text("SOCBATCH_P12", "identity.p12", func(c *Config) *string { return &c.Identity.P12 }),
 		text("SOCBATCH_P12_PASSWORD_FILE", "identity.password_file", func(c *Config) *string { return &c.Identity.PasswordFile }),
@@ -504,17 +507,29 @@ func (c *Config) environment(getenv func(string) string) error {
 	return nil
 }
 
-// checkProxy says what is wrong with the address of a proxy, without repeating
-// it: there may be a password in it.
-func checkProxy(address string) error {
-	_, err := proxy.Parse(address)
+// NoProxy as the proxy means that there is none, whatever the file says.
+const NoProxy = "none"
+
+// checkProxy does not repeat the address: there may be a password in it.
+func (e *Endpoint) checkProxy() error {
+	bad := func(key, format string, args ...any) error {
+		return &Error{Key: key, Problem: problem.New(format, args...)}
+	}
+	if e.Proxy == "" || e.Proxy == NoProxy {
+		return nil
+	}
+	u, err := proxy.Parse(e.Proxy)
 	switch {
 	case errors.Is(err, proxy.ErrPassword):
-		return problem.New("a password does not belong here: put it into a file, and name that with proxy_password_file")
+		return bad("endpoint.proxy", "a password does not belong here: put it into a file, and name that with proxy_password_file")
 	case errors.Is(err, proxy.ErrNoHost):
-		return problem.New("it has no host: write it as \"socks5://host:port\"")
+		return bad("endpoint.proxy", "it must have a host and a port, and nothing behind them, such as \"socks5://proxy.example.org:1080\"")
 	case err != nil:
-		return problem.New("a proxy begins with socks5://, http:// or https://")
+		return bad("endpoint.proxy", "it must begin with socks5://, http:// or https://")
+	case len(e.ProxyCommand) > 0:
+		return bad("endpoint.proxy_command", "there is a proxy already: take one of the two out")
+	case u.User.Username() == "" && (e.ProxyPasswordFile != "" || e.ProxyPassword != ""):
+		return bad("endpoint.proxy", "there is a password for it, and no user name: write it as \"http://NAME@host:port\"")
 	}
 	return nil
 }
@@ -558,21 +573,8 @@ func (c *Config) Check() error {
 	if c.Endpoint.Timeout <= 0 {
 		return bad("endpoint.timeout", "must be more than nothing, such as \"60s\"")
 	}
-	if c.Endpoint.NextKey != "" && c.Endpoint.Key == "" {
-		return bad("endpoint.next_key", "there is no key that it could follow: set endpoint.key")
-	}
-	if next := c.Identity.Next; next.P12 != "" && c.Identity.P12 == "" {
-		return bad("identity.next.p12", "there is no certificate that it could follow: set identity.p12")
-	} else if next.P12 == "" && (next.PasswordFile != "" || len(next.PasswordCommand) > 0 || next.From != "") {
-		return bad("identity.next.p12", "the file of the certificate is missing")
-	}
-	if c.Endpoint.Proxy != "" {
-		if err := checkProxy(c.Endpoint.Proxy); err != nil {
-			return &Error{Key: "endpoint.proxy", Problem: err}
-		}
-		if len(c.Endpoint.ProxyCommand) > 0 {
-			return bad("endpoint.proxy_command", "there is a proxy already: take one of the two out")
-		}
+	if err := c.Endpoint.checkProxy(); err != nil {
+		return err
 	}
 	if c.Replies.RequireSignature && c.Replies.TrustedRoots == "" {
 		return bad("replies.require_signature", "nothing says whose signatures to trust: set replies.trusted_roots")

@@ -1,10 +1,11 @@
 package secret
 
 import (
-	"context"
+	"bufio"
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"golang.org/x/term"
 
@@ -60,6 +61,25 @@ func PromptContext(ctx context.Context, question string) (string, error) {
 		_, _ = fmt.Fprintln(out)
 		return "", ctx.Err()
 	}
+}
+
+// Ask asks on the terminal itself for what is no secret: a line, which is shown
+// while it is typed.
+func Ask(question string) (string, error) {
+	in, out, err := openTerminal()
+	if err != nil {
+		return "", ErrNoTerminal
+	}
+	defer in.Close()  //nolint:errcheck // nothing was written
+	defer out.Close() //nolint:errcheck // a prompt only
+	if _, err := fmt.Fprintf(out, "%s: ", question); err != nil {
+		return "", err
+	}
+	line, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil && line == "" {
+		return "", problem.New("the answer could not be read from the terminal")
+	}
+	return strings.TrimRight(line, "\r\n"), nil
 }
 
 func openTerminal() (in, out *os.File, err error) {

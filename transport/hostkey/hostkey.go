@@ -20,6 +20,8 @@ import (
 	"github.com/skeema/knownhosts"
 	"golang.org/x/crypto/ssh"
 	xknownhosts "golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/socbatch/socbatch/internal/problem"
 )
 
 // Reasons why a key is not accepted, for errors.Is on an *Error.
@@ -162,7 +164,7 @@ func (v *Verifier) scan(file string, data []byte) error {
 		}
 		if strings.HasPrefix(fields[0], "@") {
 			if fields[0] != "@cert-authority" && fields[0] != "@revoked" {
-				return &FileError{file, n, fmt.Errorf("unknown marker %.20q", fields[0])}
+				return &FileError{file, n, problem.New("unknown marker %.20q", fields[0])}
 			}
 			fields = fields[1:]
 		}
@@ -177,33 +179,33 @@ func (v *Verifier) scan(file string, data []byte) error {
 // as it is whole: such a key is never asked for.
 func checkFields(fields []string) error {
 	if len(fields) < 3 {
-		return errors.New("want host names, key type and key")
+		return problem.New("want host names, key type and key")
 	}
 	blob, err := base64.StdEncoding.DecodeString(fields[2])
 	if err != nil {
-		return errors.New("the key is not base64")
+		return problem.New("the key is not base64")
 	}
 	var head struct {
 		Type string
 		Rest []byte `ssh:"rest"`
 	}
 	if err := ssh.Unmarshal(blob, &head); err != nil {
-		return errors.New("the key is damaged")
+		return problem.New("the key is damaged")
 	}
 	if head.Type != fields[1] {
-		return fmt.Errorf("the key is of type %.40q, the line says %.40q", head.Type, fields[1])
+		return problem.New("the key is of type %.40q, the line says %.40q", head.Type, fields[1])
 	}
 	if _, err := ssh.ParsePublicKey(blob); err != nil && supportedType(head.Type) {
-		return errors.New("the key is damaged")
+		return problem.New("the key is damaged")
 	}
 	if strings.HasPrefix(fields[0], "|") {
 		parts := strings.Split(fields[0], "|")
 		if len(parts) != 4 || parts[1] != "1" {
-			return errors.New("the hashed host name is damaged")
+			return problem.New("the hashed host name is damaged")
 		}
 		for _, p := range parts[2:] {
 			if b, err := base64.StdEncoding.DecodeString(p); err != nil || len(b) != 20 {
-				return errors.New("the hashed host name is damaged")
+				return problem.New("the hashed host name is damaged")
 			}
 		}
 	}
@@ -213,11 +215,11 @@ func checkFields(fields []string) error {
 func parsePin(pin string) (sum [sha256.Size]byte, err error) {
 	b64, ok := strings.CutPrefix(strings.TrimSpace(pin), "SHA256:")
 	if !ok {
-		return sum, fmt.Errorf("host key pin %.60q: want SHA256: and base64, as ssh-keygen -l prints it", pin)
+		return sum, problem.New("host key pin %.60q: want SHA256: and base64, as ssh-keygen -l prints it", pin)
 	}
 	raw, err := base64.RawStdEncoding.Strict().DecodeString(strings.TrimRight(b64, "="))
 	if err != nil || len(raw) != len(sum) {
-		return sum, fmt.Errorf("host key pin %.60q: not the base64 of 32 bytes", pin)
+		return sum, problem.New("host key pin %.60q: not the base64 of 32 bytes", pin)
 	}
 	return [sha256.Size]byte(raw), nil
 }
@@ -264,6 +266,23 @@ func (v *Verifier) Check(hostport string, key ssh.PublicKey) error {
 		return refuse(ErrUnknown, nil)
 	}
 	return refuse(ErrChanged, expected)
+}
+
+// Accepted gives what accepts key for hostport: a pin, or a line. A key that
+// Check refuses has none.
+func (v *Verifier) Accepted(hostport string, key ssh.PublicKey) (Expected, bool) {
+	if v.Check(hostport, key) != nil {
+		return Expected{}, false
+	}
+	if slices.Contains(v.pins, sha256.Sum256(key.Marshal())) {
+		return Expected{Fingerprint: Fingerprint(key)}, true
+	}
+	for _, k := range v.known(hostport) {
+		if bytes.Equal(k.Key.Marshal(), key.Marshal()) {
+			return expectedOf(k), true
+		}
+	}
+	return Expected{}, false
 }
 
 func expectedOf(k xknownhosts.KnownKey) Expected {

@@ -30,9 +30,9 @@ func (l Line) Names(hostport string) bool {
 }
 
 // Host gives a name of a line as people write it: "host:port", also for the
-// standard port.
+// standard port. Hashed names and patterns stay as they are.
 func Host(name string) string {
-	if strings.HasPrefix(name, "|") {
+	if strings.HasPrefix(name, "|") || strings.ContainsAny(name, "*?!") {
 		return name
 	}
 	if host, port, err := net.SplitHostPort(name); err == nil {
@@ -51,6 +51,10 @@ func List(file string) ([]Line, error) {
 	if err != nil {
 		return nil, &FileError{File: file, Err: err}
 	}
+	return linesOf(file, data)
+}
+
+func linesOf(file string, data []byte) ([]Line, error) {
 	if err := (&Verifier{isCA: map[fileLine]bool{}}).scan(file, data); err != nil {
 		return nil, err
 	}
@@ -75,14 +79,25 @@ func List(file string) ([]Line, error) {
 	return out, nil
 }
 
+// OldSuffix is added to the name of the file that Remove keeps as it was.
+const OldSuffix = ".old"
+
 // Remove takes the lines that which picks out of a known_hosts file, and gives
 // them. Lines with a marker stay: taking back a revocation is a person's work.
-// The file is replaced as a whole; where no line is picked it is not touched.
+// The file is replaced as a whole, and kept as it was beside it, with OldSuffix.
+// Where no line is picked nothing is touched.
 func Remove(file string, which func(Line) bool) ([]Line, error) {
 	if real, err := filepath.EvalSymlinks(file); err == nil {
 		file = real
 	}
-	lines, err := List(file)
+	data, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &FileError{File: file, Err: err}
+	}
+	lines, err := linesOf(file, data)
 	if err != nil {
 		return nil, err
 	}
@@ -97,10 +112,6 @@ func Remove(file string, which func(Line) bool) ([]Line, error) {
 	if len(gone) == 0 {
 		return nil, nil
 	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, &FileError{File: file, Err: err}
-	}
 	fi, err := os.Stat(file)
 	if err != nil {
 		return nil, &FileError{File: file, Err: err}
@@ -112,5 +123,12 @@ func Remove(file string, which func(Line) bool) ([]Line, error) {
 			rest.Write(text)
 		}
 	}
-	return gone, replace(filepath.Dir(file), file, rest.Bytes(), fi.Mode().Perm())
+	dir, mode := filepath.Dir(file), fi.Mode().Perm()
+	if err := replace(dir, file+OldSuffix, data, mode); err != nil {
+		return nil, err
+	}
+	if err := replace(dir, file, rest.Bytes(), mode); err != nil {
+		return nil, err
+	}
+	return gone, nil
 }
