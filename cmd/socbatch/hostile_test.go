@@ -127,7 +127,7 @@ func hostKeyCases() []hostileCase {
 				{command: "hostkey accept KEY", code: exitDone, says: "^accepted"},
 				{command: "fetch", code: exitDone, says: "nothing new"},
 				{command: "submit", code: exitCredentials, says: changed},
-				{command: "fetch", code: exitCredentials, says: "somebody may be listening in"},
+				{command: "fetch", code: exitCredentials, says: "somebody in between poses as the server"},
 				{command: "hostkey accept KEY", code: exitCredentials, says: "not the key that you gave; nothing was accepted"},
 			},
 			check: none(&accepted),

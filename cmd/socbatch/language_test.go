@@ -42,6 +42,7 @@ var speakers = map[string]map[string]int{
 	"../../internal/ledger":      {"problem.New": 0},
 	"../../internal/seal":        {"problem.New": 0},
 	"../../internal/secret":      {"problem.New": 0},
+	"../../transport/hostkey":    {"problem.New": 0},
 	"../../transport/sshkey":     {"Found": 0, "Hint": 0},
 	"../../internal/xmlstream":   {"Problem": 0},
 }

@@ -2,25 +2,23 @@ package proxy
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/socbatch/socbatch/internal/testproxy"
 )
 
 // relayed, in the environment of the test program, makes it a proxy command.
@@ -61,165 +59,13 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// listen serves each connection with f until the test ends.
-func listen(t *testing.T, f func(net.Conn)) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			f(c)
-			_ = c.Close()
-		}
-	}()
-	t.Cleanup(func() {
-		_ = l.Close()
-		<-done
-	})
-	return l.Addr().String()
-}
-
 // echo greets and sends back what it gets.
 func echo(t *testing.T) string {
 	t.Helper()
-	return listen(t, func(c net.Conn) {
+	return testproxy.Listen(t, func(c net.Conn) {
 		_, _ = io.WriteString(c, "hello\n")
 		_, _ = io.Copy(c, c)
 	})
-}
-
-// closed is an address where nobody listens.
-func closed(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close() //nolint:errcheck // only its address is wanted
-	return l.Addr().String()
-}
-
-// relay joins two connections until either ends.
-func relay(a, b net.Conn) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_, _ = io.Copy(a, b)
-		_ = a.Close()
-	}()
-	_, _ = io.Copy(b, a)
-	_ = b.Close()
-	<-done
-}
-
-// socksServer is a SOCKS 5 proxy; user and password are demanded where given.
-func socksServer(t *testing.T, user, password string) string {
-	t.Helper()
-	return listen(t, func(c net.Conn) {
-		r := bufio.NewReader(c)
-		head := make([]byte, 2)
-		if _, err := io.ReadFull(r, head); err != nil {
-			return
-		}
-		methods := make([]byte, head[1])
-		if _, err := io.ReadFull(r, methods); err != nil {
-			return
-		}
-		if user != "" {
-			if !bytes.Contains(methods, []byte{2}) {
-				_, _ = c.Write([]byte{5, 0xff})
-				return
-			}
-			_, _ = c.Write([]byte{5, 2})
-			_, _ = r.ReadByte()
-			given := [2]string{}
-			for i := range given {
-				n, _ := r.ReadByte()
-				b := make([]byte, n)
-				_, _ = io.ReadFull(r, b)
-				given[i] = string(b)
-			}
-			if given != [2]string{user, password} {
-				_, _ = c.Write([]byte{1, 1})
-				return
-			}
-			_, _ = c.Write([]byte{1, 0})
-		} else {
-			_, _ = c.Write([]byte{5, 0})
-		}
-		request := make([]byte, 4)
-		if _, err := io.ReadFull(r, request); err != nil {
-			return
-		}
-		var host string
-		switch request[3] {
-		case 1:
-			b := make([]byte, 4)
-			_, _ = io.ReadFull(r, b)
-			host = net.IP(b).String()
-		case 3:
-			n, _ := r.ReadByte()
-			b := make([]byte, n)
-			_, _ = io.ReadFull(r, b)
-			host = string(b)
-		}
-		port := make([]byte, 2)
-		_, _ = io.ReadFull(r, port)
-		reply := func(code byte) { _, _ = c.Write([]byte{5, code, 0, 1, 0, 0, 0, 0, 0, 0}) }
-		if host == "forbidden.invalid" {
-			reply(2)
-			return
-		}
-		to, err := net.Dial("tcp", net.JoinHostPort(host, strconv.Itoa(int(binary.BigEndian.Uint16(port)))))
-		if err != nil {
-			reply(5)
-			return
-		}
-		reply(0)
-		relay(c, to)
-	})
-}
-
-// connectServer is an HTTP proxy.
-func connectServer(user, password string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		given := r.Header.Get("Proxy-Authorization")
-		probe := &http.Request{Header: http.Header{"Authorization": {given}}}
-		u, p, _ := probe.BasicAuth()
-		switch {
-		case r.Method != http.MethodConnect:
-			w.WriteHeader(http.StatusMethodNotAllowed)
-			return
-		case user != "" && (u != user || p != password):
-			w.WriteHeader(http.StatusProxyAuthRequired)
-			return
-		case strings.HasPrefix(r.Host, "forbidden.invalid:"):
-			w.WriteHeader(http.StatusForbidden)
-			return
-		}
-		to, err := net.Dial("tcp", r.Host)
-		if err != nil {
-			w.WriteHeader(http.StatusBadGateway)
-			return
-		}
-		c, _, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			return
-		}
-		// Together with the server's first words.
-		first := make([]byte, 6)
-		_, _ = io.ReadFull(to, first)
-		_, _ = c.Write(append([]byte("HTTP/1.1 200 Connection established\r\n\r\n"), first...))
-		relay(c, to)
-	}
 }
 
 // talk greets and echoes through conn.
@@ -248,14 +94,12 @@ func talk(t *testing.T, conn net.Conn, err error) {
 
 func TestThrough(t *testing.T) {
 	server := echo(t)
-	h := httptest.NewServer(connectServer("", ""))
-	defer h.Close()
-	demanding := httptest.NewServer(connectServer("jan", "geheim"))
-	defer demanding.Close()
+	h := testproxy.HTTP(t, "", "", false).Server
+	demanding := testproxy.HTTP(t, "jan", "geheim", false).Server
 	for _, c := range []struct{ name, address, password string }{
-		{"SOCKS", "socks5://" + socksServer(t, "", ""), ""},
-		{"SOCKS with the name looked up there", "socks5h://" + socksServer(t, "", ""), ""},
-		{"SOCKS with a password", "socks5://jan@" + socksServer(t, "jan", "geheim"), "geheim"},
+		{"SOCKS", "socks5://" + testproxy.SOCKS(t, "", "").Address, ""},
+		{"SOCKS with the name looked up there", "socks5h://" + testproxy.SOCKS(t, "", "").Address, ""},
+		{"SOCKS with a password", "socks5://jan@" + testproxy.SOCKS(t, "jan", "geheim").Address, "geheim"},
 		{"HTTP", h.URL, ""},
 		{"HTTP with a password", strings.Replace(demanding.URL, "//", "//jan@", 1), "geheim"},
 	} {
@@ -271,8 +115,7 @@ func TestThrough(t *testing.T) {
 }
 
 func TestThroughTLS(t *testing.T) {
-	s := httptest.NewTLSServer(connectServer("", ""))
-	defer s.Close()
+	s := testproxy.HTTP(t, "", "", true).Server
 	// The certificate is not one that the system trusts.
 	dial, err := New(s.URL, "", nil)
 	if err != nil {
@@ -292,14 +135,12 @@ func TestThroughTLS(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
-	server, nobody := echo(t), closed(t)
-	h := httptest.NewServer(connectServer("", ""))
-	defer h.Close()
-	demanding := httptest.NewServer(connectServer("jan", "geheim"))
-	defer demanding.Close()
-	hangsUp := listen(t, func(c net.Conn) { _, _ = c.Read(make([]byte, 3)) })
+	server, nobody := echo(t), testproxy.Closed(t)
+	h := testproxy.HTTP(t, "", "", false).Server
+	demanding := testproxy.HTTP(t, "jan", "geheim", false).Server
+	hangsUp := testproxy.Listen(t, func(c net.Conn) { _, _ = c.Read(make([]byte, 3)) })
 	answers := func(text string) string {
-		return listen(t, func(c net.Conn) {
+		return testproxy.Listen(t, func(c net.Conn) {
 			_, _ = bufio.NewReader(c).ReadString('\n')
 			_, _ = io.WriteString(c, text)
 		})
@@ -309,10 +150,10 @@ func TestRefused(t *testing.T) {
 		want                          error
 	}{
 		{"SOCKS: nobody there", "socks5://" + nobody, "", server, ErrUnreachable},
-		{"SOCKS: no user given", "socks5://" + socksServer(t, "jan", "geheim"), "", server, ErrAuthentication},
-		{"SOCKS: wrong password", "socks5://jan@" + socksServer(t, "jan", "geheim"), "hsecret", server, ErrAuthentication},
-		{"SOCKS: not allowed", "socks5://" + socksServer(t, "", ""), "", "forbidden.invalid:8022", ErrForbidden},
-		{"SOCKS: server refuses", "socks5://" + socksServer(t, "", ""), "", nobody, ErrServer},
+		{"SOCKS: no user given", "socks5://" + testproxy.SOCKS(t, "jan", "geheim").Address, "", server, ErrAuthentication},
+		{"SOCKS: wrong password", "socks5://jan@" + testproxy.SOCKS(t, "jan", "geheim").Address, "hsecret", server, ErrAuthentication},
+		{"SOCKS: not allowed", "socks5://" + testproxy.SOCKS(t, "", "").Address, "", testproxy.Forbidden + ":8022", ErrForbidden},
+		{"SOCKS: server refuses", "socks5://" + testproxy.SOCKS(t, "", "").Address, "", nobody, ErrServer},
 		{"SOCKS: hangs up", "socks5://" + hangsUp, "", server, ErrClosed},
 		{"TLS: hangs up", "https://" + hangsUp, "", server, ErrClosed},
 		{"TLS: not one", "https://" + server, "", server, ErrAnswer},
@@ -320,7 +161,7 @@ func TestRefused(t *testing.T) {
 		{"HTTP: nobody there", "http://" + nobody, "", server, ErrUnreachable},
 		{"HTTP: no user given", demanding.URL, "", server, ErrAuthentication},
 		{"HTTP: wrong password", strings.Replace(demanding.URL, "//", "//jan@", 1), "hsecret", server, ErrAuthentication},
-		{"HTTP: not allowed", h.URL, "", "forbidden.invalid:8022", ErrForbidden},
+		{"HTTP: not allowed", h.URL, "", testproxy.Forbidden + ":8022", ErrForbidden},
 		{"HTTP: server refuses", h.URL, "", nobody, ErrServer},
 		{"HTTP: hangs up", "http://" + answers(""), "", server, ErrClosed},
 		{"HTTP: hangs up in its answer", "http://" + answers("HTTP/1.1 200 O"), "", server, ErrClosed},
@@ -351,7 +192,7 @@ func TestStalled(t *testing.T) {
 	for _, scheme := range []string{"socks5", "http", "https"} {
 		t.Run(scheme, func(t *testing.T) {
 			asked := make(chan struct{})
-			address := listen(t, func(c net.Conn) {
+			address := testproxy.Listen(t, func(c net.Conn) {
 				_, _ = c.Read(make([]byte, 1))
 				close(asked)
 				_, _ = io.Copy(io.Discard, c)
@@ -419,7 +260,7 @@ func TestCommand(t *testing.T) {
 
 	// What the command says when it fails is told, without what would disturb
 	// a terminal.
-	conn, err = dial(t.Context(), "tcp", closed(t))
+	conn, err = dial(t.Context(), "tcp", testproxy.Closed(t))
 	if err != nil {
 		t.Fatal(err)
 	}
