@@ -11,6 +11,7 @@ import (
 	"github.com/socbatch/socbatch/internal/lock"
 	"github.com/socbatch/socbatch/internal/seal"
 	"github.com/socbatch/socbatch/transport"
+	"github.com/socbatch/socbatch/transport/hostkey"
 	"github.com/socbatch/socbatch/transport/proxy"
 	"github.com/socbatch/socbatch/transport/sshkey"
 )
@@ -76,7 +77,7 @@ func exitCode(err error) int {
 		unknown *inbox.UnknownError
 		still   unsettledError
 		cred    credentialError
-		sealed  *seal.OtherRecipientError
+		host    *hostkey.Error
 	)
 	switch {
 	case err == nil:
@@ -93,7 +94,7 @@ func exitCode(err error) int {
 		return exitAlready
 	case errors.As(err, &cred), errors.Is(err, sshkey.ErrFormat), errors.Is(err, sshkey.ErrWeakKey),
 		errors.Is(err, sshkey.ErrPassphraseNeeded), errors.Is(err, sshkey.ErrWrongPassphrase), errors.Is(err, sshkey.ErrNoAgent),
-		errors.Is(err, proxy.ErrAuthentication):
+		errors.As(err, &host), errors.Is(err, proxy.ErrAuthentication):
 		return exitCredentials
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted

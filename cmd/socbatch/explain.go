@@ -258,13 +258,13 @@ func firewallHint(x *explanation, err error) {
 
 func proxyHints(x *explanation, e *proxy.Error) {
 	switch e.Reason {
-	case proxy.ErrUnreachable, proxy.ErrSilent:
+	case proxy.ErrUnreachable:
 		x.hint("check the address of the proxy (endpoint.proxy), and that it is running")
 	case proxy.ErrAuthentication:
 		x.hint("put the user name into the address of the proxy, as http://NAME@host:port, and the password into a file that proxy_password_file names")
 	case proxy.ErrForbidden, proxy.ErrServer:
 		x.hint("ask the administrator of the proxy to let connections to the server and its port through")
-	case proxy.ErrAnswer, proxy.ErrClosed:
+	case proxy.ErrAnswer, proxy.ErrClosed, proxy.ErrSilent:
 		x.hint("check the kind and the port of the proxy: socks5://, http:// or https://")
 	case proxy.ErrCertificate:
 		x.hint("the system of this machine must trust who issued the certificate of the proxy: ask its administrator")

@@ -194,7 +194,7 @@ func runShowHostKey(ctx context.Context, a *app) error {
 	a.ui.result("%s: %s", host, printable(p.Version))
 	for _, k := range keys {
 		a.ui.result("  %s %s", k.KeyType, k.Fingerprint)
-		a.ui.result("    MD5:%s", k.MD5)
+		a.ui.result("    %s", "MD5:"+k.MD5)
 		state := hostKeyStates[k.State]
 		if k.State == keyAccepted {
 			state = text("%s (%s)", state, keyPlace(k.File, k.Line))

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/socbatch/socbatch/internal/lock"
 	"github.com/socbatch/socbatch/internal/sandbox"
+	"github.com/socbatch/socbatch/internal/testproxy"
 	"github.com/socbatch/socbatch/naming"
 )
 
@@ -31,7 +33,7 @@ func TestMain(m *testing.M) {
 	if err := os.Setenv("GORACE", raceOptions); err != nil {
 		panic(err)
 	}
-	testscript.Main(leakChecked{m}, map[string]func(){"socbatch": main, "socbatch-measured": measured})
+	testscript.Main(leakChecked{m}, map[string]func(){"socbatch": main, "socbatch-measured": measured, "socbatch-relay": relay})
 }
 
 // leakChecked fails where something runs on after all tests.
@@ -44,6 +46,18 @@ func (m leakChecked) Run() int {
 		code = 1
 	}
 	return code
+}
+
+// relay is a program of its own that connects its standard input and output to
+// HOST PORT, as a proxy command does.
+func relay() {
+	conn, err := net.Dial("tcp", net.JoinHostPort(os.Args[1], os.Args[2]))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "no way to", os.Args[1])
+		os.Exit(1)
+	}
+	go func() { _, _ = io.Copy(conn, os.Stdin) }()
+	_, _ = io.Copy(os.Stdout, conn)
 }
 
 // sharedKit is made once: its keys take a while.
@@ -62,6 +76,8 @@ type stand struct {
 	dir    string // of the client
 	config string
 	letGo  func() // what the script holds
+	proxy  *testproxy.Proxy
+	t      testing.TB
 }
 
 // newStand starts a server. change may be nil.
@@ -135,6 +151,7 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			st := newStand(t, env.WorkDir, func(c *sandbox.Config) { c.Scenario = scenario })
+			st.t = t
 			env.Values[key{}] = st
 			env.Setenv("SOCBATCH_CONFIG", st.config)
 			env.Setenv("GORACE", raceOptions)
@@ -206,10 +223,25 @@ func TestScripts(t *testing.T) {
 				st, _ := ts.Value(key{}).(*stand)
 				st.letGo()
 			},
-			// ageing DAYS: everything in the ledger happened so much earlier.
-			"ageing": func(ts *testscript.TestScript, _ bool, args []string) {
+			// proxy KIND [USER PASSWORD] starts one, socks or http, and puts its
+			// address into $PROXY.
+			"proxy": func(ts *testscript.TestScript, _ bool, args []string) {
 				st, _ := ts.Value(key{}).(*stand)
-				ts.Check(st.ageing(args[0]))
+				args = append(args, "", "")
+				switch args[0] {
+				case "socks":
+					st.proxy = testproxy.SOCKS(st.t, args[1], args[2])
+				case "http":
+					st.proxy = testproxy.HTTP(st.t, args[1], args[2], false)
+				}
+				ts.Setenv("PROXY", st.proxy.Address)
+			},
+			// proxied N: so many connections went through the last proxy.
+			"proxied": func(ts *testscript.TestScript, _ bool, args []string) {
+				st, _ := ts.Value(key{}).(*stand)
+				if got := fmt.Sprint(st.proxy.Joined.Load()); got != args[0] {
+					ts.Fatalf("%s connections instead of %s", got, args[0])
+				}
 			},
 			// schema NAME: the last standard output is as docs/schema/NAME says.
 			"schema": func(ts *testscript.TestScript, _ bool, args []string) {
