@@ -77,6 +77,7 @@ func exitCode(err error) int {
 		unknown *inbox.UnknownError
 		still   unsettledError
 		cred    credentialError
+		sealed  *seal.OtherRecipientError
 		host    *hostkey.Error
 	)
 	switch {
@@ -92,7 +93,7 @@ func exitCode(err error) int {
 		return exitUnknown
 	case errors.As(err, &already):
 		return exitAlready
-	case errors.As(err, &cred), errors.Is(err, sshkey.ErrFormat), errors.Is(err, sshkey.ErrWeakKey),
+	case errors.As(err, &cred), errors.As(err, &sealed), errors.Is(err, sshkey.ErrFormat), errors.Is(err, sshkey.ErrWeakKey),
 		errors.Is(err, sshkey.ErrPassphraseNeeded), errors.Is(err, sshkey.ErrWrongPassphrase), errors.Is(err, sshkey.ErrNoAgent),
 		errors.As(err, &host), errors.Is(err, proxy.ErrAuthentication):
 		return exitCredentials

@@ -286,7 +286,7 @@ var (
 // those that all have.
 var (
 	sameAsEnglish = map[lang.Language][]string{
-		lang.Dutch: {"%d argument", "%s, %d bytes", "--app: %s", "proxy %s: %s", "proxy %s: %s: %s", "test", "ticket", "tickets"},
+		lang.Dutch: {"%d bytes", "%d MB", "%d argument", "%s, %d bytes", "--app: %s", "proxy %s: %s", "proxy %s: %s: %s", "test", "ticket", "tickets"},
 		lang.French: {
 			"%d argument", "Signature", "application", "configuration", "configuration %s", "configuration %s:%d", "date", "notification", "production",
 			"signature", "test", "ticket", "tickets",

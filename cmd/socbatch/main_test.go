@@ -236,6 +236,11 @@ func TestScripts(t *testing.T) {
 				}
 				ts.Setenv("PROXY", st.proxy.Address)
 			},
+			// ageing DAYS: everything in the ledger happened so much earlier.
+			"ageing": func(ts *testscript.TestScript, _ bool, args []string) {
+				st, _ := ts.Value(key{}).(*stand)
+				ts.Check(st.ageing(args[0]))
+			},
 			// proxied N: so many connections went through the last proxy.
 			"proxied": func(ts *testscript.TestScript, _ bool, args []string) {
 				st, _ := ts.Value(key{}).(*stand)

@@ -152,6 +152,7 @@ func (a *app) connectionFlags(cmd *cobra.Command) {
 	f.IntVar(&a.flags.port, "port", 0, "server port (default 8022)")
 	f.StringVar(&a.flags.user, "user", "", "user `NAME` on the server (EXP…)")
 	f.StringVar(&a.flags.key, "key", "", "private SSH key `FILE` (OpenSSH, PEM or PuTTY .ppk)")
+	a.passphraseFlag(f)
 	f.StringVar(&a.flags.proxy, "proxy", "", "proxy `ADDRESS`: socks5://HOST:PORT, http:// or https://; none: no proxy")
 	f.StringSliceVar(&a.flags.hostKeys, "host-key", nil, "SHA256:`FINGERPRINT` that the server must have; may be repeated")
 	f.StringSliceVar(&a.flags.knownHosts, "known-hosts", nil, "OpenSSH known_hosts `FILE`; may be repeated")

@@ -25,7 +25,12 @@ var schemasOf = map[string][]string{
 	"fetch": {"fetch"}, "status": {"status", "status-name"}, "name": {"name", "name-build", "applications"},
 	"explain": {"explain"}, "report": {"report"}, "replies show": {"replies-show"}, "replies open": {"replies-open"},
 	"sign": {"sign"}, "verify": {"verify"}, "hostkey accept": {"hostkey"}, "sandbox": {"sandbox"}, "version": {"version"},
-	"replies": {"replies"}, "demo": nil, "hostkey": nil, "hostkey show": {"hostkey-show"}, "hostkey list": {"hostkey-list"},
+	"replies": {"replies"}, "check": {"check"}, "demo": nil,
+	"keys": nil, "keys generate": {"keys-new"}, "keys import": {"keys-new"}, "keys show": {"keys-show"}, "keys rotate": {"keys-rotate"},
+	"cert": nil, "cert show": {"cert-show"}, "cert export": {"cert-export"},
+	"archive": nil, "archive seal": {"archive-seal"}, "prune": {"prune"}, "export": {"export"},
+	"secret": nil, "secret set": {"secret"}, "secret delete": {"secret"}, "secret where": {"secret-where"},
+	"hostkey": nil, "hostkey show": {"hostkey-show"}, "hostkey list": {"hostkey-list"},
 	"hostkey remove": {"hostkey-remove"},
 }
 

@@ -154,7 +154,7 @@ var sentinels = []error{
 	hostkey.ErrUnknown, hostkey.ErrChanged, hostkey.ErrRevoked,
 	transport.ErrNameUnknown, transport.ErrNameLookup, transport.ErrRefused, transport.ErrTimedOut, transport.ErrUnreachable, transport.ErrHungUp, transport.ErrNotSSH,
 	proxy.ErrUnreachable, proxy.ErrSilent, proxy.ErrClosed, proxy.ErrCertificate, proxy.ErrAuthentication, proxy.ErrForbidden, proxy.ErrServer, proxy.ErrAnswer, proxy.ErrCommand,
-	sshkey.ErrPassphraseNeeded, sshkey.ErrWrongPassphrase, sshkey.ErrWeakKey, sshkey.ErrNoAgent,
+	sshkey.ErrPassphraseNeeded, sshkey.ErrWrongPassphrase, sshkey.ErrWeakKey, sshkey.ErrNoAgent, sshkey.ErrBits,
 	secret.ErrNoTerminal,
 	seal.ErrWrongPassphrase,
 	sign.ErrTooLarge, sign.ErrWrongPassword, sign.ErrEncoding, sign.ErrNoKey, sign.ErrSeveralKeys, sign.ErrNoMatchingCertificate,

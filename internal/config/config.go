@@ -573,6 +573,14 @@ func (c *Config) Check() error {
 	if c.Endpoint.Timeout <= 0 {
 		return bad("endpoint.timeout", "must be more than nothing, such as \"60s\"")
 	}
+	if c.Endpoint.NextKey != "" && c.Endpoint.Key == "" {
+		return bad("endpoint.next_key", "there is no key that it could follow: set endpoint.key")
+	}
+	if next := c.Identity.Next; next.P12 != "" && c.Identity.P12 == "" {
+		return bad("identity.next.p12", "there is no certificate that it could follow: set identity.p12")
+	} else if next.P12 == "" && (next.PasswordFile != "" || len(next.PasswordCommand) > 0 || next.From != "") {
+		return bad("identity.next.p12", "the file of the certificate is missing")
+	}
 	if err := c.Endpoint.checkProxy(); err != nil {
 		return err
 	}
