@@ -21,6 +21,15 @@ type Job struct {
 	Named *naming.Set
 }
 
+// MissingPartError says that a part of a set whose files are named already is
+// not among the files.
+type MissingPartError struct{ said *problem.Error }
+
+func (e *MissingPartError) Error() string { return e.said.Error() }
+
+// Said is as that of problem.Error.
+func (e *MissingPartError) Said() (format string, args []any) { return e.said.Said() }
+
 // Plan groups the files that a person handed in. Each file is a set of its
 // own; with together they are the parts of one set, in the order given. Files
 // that are already named FI.… keep their names, and those of one set form it,
@@ -75,7 +84,7 @@ func Plan(files []string, together bool) ([]Job, error) {
 	out := make([]Job, 0, len(jobs))
 	for _, j := range jobs {
 		if i := slices.Index(j.Files, ""); i >= 0 {
-			return nil, problem.New("the set %s has %d parts and %s is not among the files", j.Named, j.Named.Parts, j.Named.FI(i+1))
+			return nil, &MissingPartError{problem.New("the set %s has %d parts and %s is not among the files", j.Named, j.Named.Parts, j.Named.FI(i+1))}
 		}
 		out = append(out, *j)
 	}

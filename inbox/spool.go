@@ -355,8 +355,22 @@ func checkInfo(file string, info os.FileInfo, err error, maxSize int64) (os.File
 // one's size and time twice. A file that changes in between is being written:
 // ErrChanging. Files that are older already cost no wait.
 func Settled(ctx context.Context, files []string, quiet time.Duration) error {
+	unsettled, err := Unsettled(ctx, files, quiet)
+	for _, f := range files {
+		if err == nil {
+			err = unsettled[f]
+		}
+	}
+	return err
+}
+
+// Unsettled is Settled for files that do not depend on each other: it gives the
+// files that are not settled, each with its *SourceError. The error is that of
+// ctx.
+func Unsettled(ctx context.Context, files []string, quiet time.Duration) (map[string]error, error) {
+	unsettled := map[string]error{}
 	if quiet <= 0 {
-		return nil
+		return unsettled, nil
 	}
 	type stamp struct {
 		size int64
@@ -366,30 +380,31 @@ func Settled(ctx context.Context, files []string, quiet time.Duration) error {
 	for _, f := range files {
 		info, err := os.Stat(f)
 		if err != nil {
-			return &SourceError{f, err}
+			unsettled[f] = &SourceError{f, err}
+			continue
 		}
 		if age := time.Since(info.ModTime()); age < quiet && age > -quiet {
 			seen[f] = stamp{info.Size(), info.ModTime()}
 		}
 	}
 	if len(seen) == 0 {
-		return nil
+		return unsettled, nil
 	}
 	select {
 	case <-time.After(quiet):
 	case <-ctx.Done():
-		return ctx.Err()
+		return unsettled, ctx.Err()
 	}
 	for f, s := range seen {
 		info, err := os.Stat(f)
-		if err != nil {
-			return &SourceError{f, err}
+		if err == nil && (info.Size() != s.size || !info.ModTime().Equal(s.time)) {
+			err = ErrChanging
 		}
-		if info.Size() != s.size || !info.ModTime().Equal(s.time) {
-			return &SourceError{f, ErrChanging}
+		if err != nil {
+			unsettled[f] = &SourceError{f, err}
 		}
 	}
-	return nil
+	return unsettled, nil
 }
 
 func formOf(f declaration.Form) Form {

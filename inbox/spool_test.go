@@ -285,6 +285,21 @@ func TestSettled(t *testing.T) {
 	}
 }
 
+// Each file stands for itself.
+func TestUnsettled(t *testing.T) {
+	stopped, cancel := context.WithCancel(t.Context())
+	cancel()
+	old := testkit.WriteFile(t, t.TempDir(), "old", []byte("x"))
+	if err := os.Chtimes(old, time.Time{}, testkit.Now().AddDate(-1, 0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	none := filepath.Join(t.TempDir(), "none")
+	found, err := inbox.Unsettled(stopped, []string{none, old}, time.Hour)
+	if err != nil || len(found) != 1 || !errors.Is(found[none], os.ErrNotExist) {
+		t.Errorf("got %v, %v", found, err)
+	}
+}
+
 // The clock of the bubble stands at the year 2000, so every file is from the
 // future and near enough for a wait of a century.
 func TestSettledWaits(t *testing.T) {

@@ -54,6 +54,10 @@ type Part struct {
 	Signature      Hash  // of the FS
 	SignSize       int64 // bytes of the FS; 0 when the part is not signed
 	Forms          []Form
+	// ToMove is set while the file lies in a directory out of which it is to be
+	// moved when the set is done with; MovedTo is where it was moved to.
+	ToMove  bool
+	MovedTo string
 }
 
 // Contents are the hashes by which the contents of a part are recognised: the
@@ -78,6 +82,7 @@ type Draft struct {
 	Parts       []Part
 	Spool       string // name of the directory that holds the frozen files
 	SignedBy    string // who signed, for people; empty when not signed
+	ToMove      bool   // the files are to be moved, see Part
 	// Again, with a reason, allows contents that were sent before.
 	Again  bool
 	Reason string

@@ -33,6 +33,7 @@ type Submitter struct {
 	SkipChecks bool
 	Again      bool // contents that were sent before go again
 	Reason     string
+	ToMove     bool // the files are to be moved afterwards
 	Now        func() time.Time
 }
 
@@ -279,7 +280,7 @@ func (s *Submitter) prepare(ctx context.Context, o *Outcome) (d Draft, err error
 	o.Parts = parts
 	d = Draft{
 		Sender: s.Sender, Environment: s.Environment, Application: s.Application, Date: naming.DateOf(s.Now()),
-		Spool: spool, Again: s.Again, Reason: s.Reason,
+		Spool: spool, Again: s.Again, Reason: s.Reason, ToMove: s.ToMove,
 	}
 	if s.Freeze.Identity != nil {
 		d.SignedBy = s.SignedBy

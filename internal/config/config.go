@@ -47,6 +47,7 @@ type Config struct {
 	Declaration Declaration `toml:"declaration"`
 	Replies     Replies     `toml:"replies"`
 	Status      Status      `toml:"status"`
+	Outgoing    []Outgoing  `toml:"outgoing"`
 	Hooks       Hooks       `toml:"hooks"`
 	Monitoring  Monitoring  `toml:"monitoring"`
 	Prune       Prune       `toml:"prune"`
@@ -185,6 +186,15 @@ type Status struct {
 	NotificationAfter Duration `toml:"notification_after"`
 	// Contact is whom to call.
 	Contact string `toml:"contact"`
+}
+
+// Outgoing is a directory whose files are sent.
+type Outgoing struct {
+	Dir string `toml:"dir"`
+	// Environment is where they go; R is said here, and takes --env R too.
+	Environment string `toml:"environment"`
+	// Application is that of every file; empty: from the root element.
+	Application string `toml:"application"`
 }
 
 // Hooks are programs that are told of what happened. Each is a program and its
@@ -399,6 +409,9 @@ func (c *Config) paths() []*string {
 	for i := range c.Endpoint.KnownHosts {
 		p = append(p, &c.Endpoint.KnownHosts[i])
 	}
+	for i := range c.Outgoing {
+		p = append(p, &c.Outgoing[i].Dir)
+	}
 	for _, h := range [][]string{
 		c.Hooks.OnReply, c.Hooks.OnRefused, c.Hooks.OnError, c.Endpoint.KeyPassphraseCommand, c.Identity.PasswordCommand,
 		c.Endpoint.NextKeyPassphraseCommand, c.Identity.Next.PasswordCommand, c.Endpoint.ProxyCommand,
@@ -587,6 +600,9 @@ func (c *Config) Check() error {
 	if c.Replies.RequireSignature && c.Replies.TrustedRoots == "" {
 		return bad("replies.require_signature", "nothing says whose signatures to trust: set replies.trusted_roots")
 	}
+	if err := c.checkOutgoing(bad); err != nil {
+		return err
+	}
 	for key, h := range map[string][]string{
 		"hooks.on_reply": c.Hooks.OnReply, "hooks.on_refused": c.Hooks.OnRefused, "hooks.on_error": c.Hooks.OnError,
 		"endpoint.key_passphrase_command": c.Endpoint.KeyPassphraseCommand, "identity.password_command": c.Identity.PasswordCommand,
@@ -606,6 +622,34 @@ func (c *Config) Check() error {
 	if u := c.Monitoring.HeartbeatURL; u != "" {
 		if err := heartbeat.Check(u); err != nil {
 			return bad("monitoring.heartbeat_url", "%v", err)
+		}
+	}
+	return nil
+}
+
+// checkOutgoing finds directories that cannot be, or that are meant for two
+// things.
+func (c *Config) checkOutgoing(bad func(key, format string, args ...any) error) error {
+	seen := map[string]bool{}
+	for _, o := range c.Outgoing {
+		if o.Dir == "" {
+			return bad("outgoing.dir", "name a directory")
+		}
+		if seen[filepath.Clean(o.Dir)] {
+			return bad("outgoing.dir", "%s is named twice", o.Dir)
+		}
+		seen[filepath.Clean(o.Dir)] = true
+		if o.Environment == "" {
+			return bad("outgoing.environment", "say where the files of %s go: R, T or S", o.Dir)
+		}
+		if _, err := naming.ParseEnvironment(o.Environment); err != nil {
+			return &Error{Key: "outgoing.environment", Problem: err}
+		}
+		if o.Application == "" {
+			continue
+		}
+		if faults := naming.Validate("FI."+o.Application, naming.Context{}); len(faults) > 1 && !faults[1].Warning {
+			return bad("outgoing.application", "%s", faults[1])
 		}
 	}
 	return nil

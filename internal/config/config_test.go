@@ -134,6 +134,12 @@ func TestLoadRefuses(t *testing.T) {
 		{"command without a program", "[identity]\npassword_command = [\"\"]\n", 0, "identity.password_command"},
 		{"command as one text", "[endpoint]\nkey_passphrase_command = \"pass geheim\"\n", 0, ""},
 		{"secrets without time", "[secrets]\ntimeout = \"0s\"\n", 0, "secrets.timeout"},
+		{"outgoing without a directory", "[[outgoing]]\nenvironment = \"T\"\n", 0, "outgoing.dir"},
+		{"outgoing without an environment", "[[outgoing]]\ndir = \"out\"\n", 0, "outgoing.environment"},
+		{"outgoing to nowhere", "[[outgoing]]\ndir = \"out\"\nenvironment = \"X\"\n", 0, "does not exist"},
+		{"outgoing application", "[[outgoing]]\ndir = \"out\"\nenvironment = \"T\"\napplication = \"dimona\"\n", 0, "outgoing.application: write the application as four capital letters"},
+		{"outgoing twice", "[[outgoing]]\ndir = \"out\"\nenvironment = \"T\"\n[[outgoing]]\ndir = \"./out/\"\nenvironment = \"R\"\n", 0, "named twice"},
+		{"unknown in outgoing", "[[outgoing]]\ndir = \"out\"\nenv = \"T\"\n", 3, "outgoing.env"},
 		{"heartbeat", "[monitoring]\nheartbeat_url = \"https://ann:geheim@example.org/\"\n", 0, "monitoring.heartbeat_url"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -232,6 +238,25 @@ timeout = "5s"
 	c, _, err = config.Load("", env(t, "SOCBATCH_KEYRING", "false"))
 	if err != nil || c.Secrets.Keyring || c.Secrets.Timeout != config.Duration(30*time.Second) {
 		t.Errorf("%+v, %v", c.Secrets, err)
+	}
+}
+
+func TestOutgoing(t *testing.T) {
+	file := testkit.WriteFile(t, t.TempDir(), "s.toml", []byte(`[[outgoing]]
+dir = "out"
+environment = "T"
+[[outgoing]]
+dir = "~/dmfa"
+environment = "R"
+application = "DMFA"
+`))
+	getenv := env(t)
+	c, _, err := config.Load(file, getenv)
+	want := []config.Outgoing{
+		{Dir: filepath.Join(filepath.Dir(file), "out"), Environment: "T"}, {Dir: filepath.Join(getenv("HOME"), "dmfa"), Environment: "R", Application: "DMFA"},
+	}
+	if err != nil || !slices.Equal(c.Outgoing, want) {
+		t.Errorf("%+v, %v", c.Outgoing, err)
 	}
 }
 

@@ -237,6 +237,11 @@ CREATE TABLE pruning (
 	id   INTEGER NOT NULL,
 	PRIMARY KEY (kind, id)
 ) WITHOUT ROWID;
+`, `
+-- Where the file of a part was moved to afterwards: empty while it is still to
+-- be moved, NULL where it is not.
+ALTER TABLE part ADD COLUMN moved_to TEXT;
+CREATE INDEX part_to_move ON part (submission_id) WHERE moved_to = '';
 `}
 
 func newer(version int) error {

@@ -217,8 +217,8 @@ func insertPart(tx *sql.Tx, id int64, d inbox.Draft, p inbox.Part) error {
 		fs = p.Signature.String()
 	}
 	crlf, source := cmp.Or(p.CRLF, p.Hash), cmp.Or(p.Original, p.Hash)
-	if _, err := tx.Exec(`INSERT INTO part (submission_id, number, source, root, size, sha256, fs_size, fs_sha256, crlf_sha256, source_sha256) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		id, p.Number, p.Source, p.Root, p.Size, p.Hash.String(), p.SignSize, fs, crlf.String(), source.String()); err != nil {
+	if _, err := tx.Exec(`INSERT INTO part (submission_id, number, source, root, size, sha256, fs_size, fs_sha256, crlf_sha256, source_sha256, moved_to) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		id, p.Number, p.Source, p.Root, p.Size, p.Hash.String(), p.SignSize, fs, crlf.String(), source.String(), sql.NullString{Valid: d.ToMove}); err != nil {
 		return err
 	}
 	for _, h := range slices.Compact([]inbox.Hash{p.Hash, crlf}) {
@@ -482,7 +482,7 @@ func loadParts(ctx context.Context, q querier, sets []inbox.Submission) error {
 }
 
 func scanParts(ctx context.Context, q querier, byID map[int64]*inbox.Submission, in string, args []any) error {
-	rows, err := q.QueryContext(ctx, `SELECT submission_id, number, source, root, size, sha256, fs_size, fs_sha256, crlf_sha256, source_sha256
+	rows, err := q.QueryContext(ctx, `SELECT submission_id, number, source, root, size, sha256, fs_size, fs_sha256, crlf_sha256, source_sha256, moved_to
 		FROM part WHERE submission_id IN (`+in+`) ORDER BY submission_id, number`, args...)
 	if err != nil {
 		return err
@@ -492,9 +492,11 @@ func scanParts(ctx context.Context, q querier, byID map[int64]*inbox.Submission,
 		var id int64
 		var p inbox.Part
 		var hash, fs, crlf, source string
-		if err := rows.Scan(&id, &p.Number, &p.Source, &p.Root, &p.Size, &hash, &p.SignSize, &fs, &crlf, &source); err != nil {
+		var moved sql.NullString
+		if err := rows.Scan(&id, &p.Number, &p.Source, &p.Root, &p.Size, &hash, &p.SignSize, &fs, &crlf, &source, &moved); err != nil {
 			return err
 		}
+		p.ToMove, p.MovedTo = moved.Valid && moved.String == "", moved.String
 		if p.Hash, err = inbox.ParseHash(hash); err != nil {
 			return err
 		}
