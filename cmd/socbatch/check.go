@@ -225,6 +225,15 @@ func openSchemas(dir string) (*schema.Dir, error) {
 	return d, nil
 }
 
+// openSchemas opens those of the configuration, which submit compares with too.
+// They are closed when the program ends.
+func (a *app) openSchemas(c config.Config) (err error) {
+	if a.schemas == nil {
+		a.schemas, err = openSchemas(c.Declaration.SchemaDir)
+	}
+	return err
+}
+
 // compareWith compares a file with its schema, if that is found. Where the
 // directory does not have it, that is a fault where it must, else a warning.
 func compareWith(ctx context.Context, d *schema.Dir, location string, doc io.Reader, must bool) (faults []declaration.Fault, found bool, err error) {

@@ -130,6 +130,17 @@ func worst(codes []int) int {
 	return code
 }
 
+// mostUrgent gives the most urgent of several exit codes.
+func mostUrgent(codes []int) int {
+	code := exitDone
+	for _, c := range codes {
+		if urgency(c) > urgency(code) {
+			code = c
+		}
+	}
+	return code
+}
+
 func urgency(code int) int {
 	for i, c := range []int{exitDone, exitAlready, exitTemporary, exitFailed, exitLocked, exitCredentials, exitUsage, exitNoAnswer, exitRefused, exitInterrupted, exitUnknown} {
 		if c == code {

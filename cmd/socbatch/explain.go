@@ -61,6 +61,8 @@ func explain(err error) explanation {
 		xsd      *schema.FileError
 		told     credentialError
 		sealed   *seal.OtherRecipientError
+		hinted   hintedError
+		name     fileNameError
 	)
 	switch {
 	case errors.Is(err, schema.ErrNoProgram):
@@ -137,6 +139,11 @@ func explain(err error) explanation {
 		hostKeyHints(&x, host, wrong.contact)
 	case errors.As(err, &hostFile):
 		x.hint("repair or remove that line: a damaged file is not used at all, since the line could be one that revokes a key")
+	case errors.As(err, &hinted):
+		x.Hints = append(x.Hints, hinted.hint)
+	case errors.As(err, &name):
+		x.Class = "file"
+		x.hint("rename the file, or give it any other name and let socbatch choose")
 	case errors.As(err, &told):
 		x.Hints = append(x.Hints, told.hints...)
 	case errors.As(err, &sealed):

@@ -83,27 +83,24 @@ func runFetch(ctx context.Context, a *app, o fetchOptions) (err error) {
 		return err
 	}
 	a.watched.environments = envs
-	endpoint, err := a.endpoint(ctx, c)
+	link, err := a.newLink(ctx, c)
 	if err != nil {
 		return err
 	}
+	defer link.drop()
 	l, err := a.openLedger(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 	all := fetched{}
-	var session *sftp.Session
-	defer func() {
-		if session != nil {
-			_ = session.Close()
-		}
-	}()
 	look := func(ctx context.Context) (done bool, err error) {
-		if session == nil {
-			if session, err = a.dial(ctx, c, endpoint); err != nil {
-				return false, err
-			}
+		anew := link.session == nil
+		session, err := link.open(ctx)
+		if err != nil {
+			return false, err
+		}
+		if anew {
 			if err := settleBeforeFetch(ctx, a, c, l, session, envs, o); err != nil {
 				return false, err
 			}
@@ -111,8 +108,7 @@ func runFetch(ctx context.Context, a *app, o fetchOptions) (err error) {
 		got, err := fetchOnce(ctx, a, c, l, session, envs, o)
 		all.reports, all.read = append(all.reports, got.reports...), append(all.read, got.read...)
 		if err != nil {
-			_ = session.Close()
-			session = nil
+			link.drop()
 			return false, err
 		}
 		open, err := awaited(ctx, l, envs)
@@ -380,29 +376,13 @@ func outcomeWords(u *ui, o map[string]int) string {
 // fetchResult prints the JSON and decides the exit code.
 func fetchResult(a *app, f fetched, missing error) error {
 	out := fetchJSON(f)
-	var codes []int
-	var first error
-	stored := 0
-	for _, r := range f.reports {
-		for _, s := range r.Sets {
-			codes = append(codes, exitCode(setError(s)))
-			if err := setError(s); err != nil && first == nil {
-				first = err
-			}
-			if s.New {
-				stored++
-			}
-		}
-	}
-	if len(f.reports) > 0 && missing == nil && stored == 0 && first == nil {
+	t, stored := f.toll()
+	if len(f.reports) > 0 && missing == nil && stored == 0 && t.first == nil {
 		a.ui.say("nothing new")
 	}
-	var err error
-	switch {
-	case missing != nil:
-		err = missing
-	case first != nil:
-		err = toldError{codedError{first, worst(codes)}}
+	err := missing
+	if err == nil {
+		err = t.result(worst)
 	}
 	if err != nil {
 		x := explain(err)
@@ -410,6 +390,19 @@ func fetchResult(a *app, f fetched, missing error) error {
 	}
 	a.ui.object(out)
 	return err
+}
+
+// toll is what went wrong with single sets, and how many brought something new.
+func (f fetched) toll() (t toll, stored int) {
+	for _, r := range f.reports {
+		for _, s := range r.Sets {
+			t.add(setError(s))
+			if s.New {
+				stored++
+			}
+		}
+	}
+	return t, stored
 }
 
 // setError is what went wrong with a set. A GO whose reply is not there yet is

@@ -38,6 +38,7 @@ type jsonPart struct {
 	FI     string `json:"fi"`
 	FS     string `json:"fs,omitempty"`
 	Source string `json:"source"`
+	Moved  string `json:"moved_to,omitempty"`
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
 }
@@ -53,7 +54,7 @@ func submissionJSON(s inbox.Submission) *jsonSubmission {
 		out.SentAt = &s.SentAt
 	}
 	for _, p := range s.Parts {
-		jp := jsonPart{Number: p.Number, FI: s.Set.FI(p.Number).String(), Source: p.Source, Size: p.Size, SHA256: p.Hash.String()}
+		jp := jsonPart{Number: p.Number, FI: s.Set.FI(p.Number).String(), Source: p.Source, Moved: p.MovedTo, Size: p.Size, SHA256: p.Hash.String()}
 		if p.SignSize > 0 {
 			jp.FS = s.Set.FS(p.Number).String()
 		}

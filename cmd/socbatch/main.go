@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -51,6 +52,9 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetOut(a.ui.out)
 	root.SetErr(a.ui.err)
 	err := root.ExecuteContext(ctx)
+	if a.schemas != nil {
+		err = errors.Join(err, a.schemas.Close())
+	}
 	if err == nil {
 		a.afterRun(ctx, nil)
 		return exitDone

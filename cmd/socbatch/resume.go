@@ -111,57 +111,21 @@ func runResume(ctx context.Context, a *app, o resumeOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	var states []inbox.State
-	for _, s := range inbox.States() {
-		if s.Unfinished() {
-			states = append(states, s)
-		}
-	}
-	left, err := w.ledger.Submissions(ctx, ledger.Filter{Sender: c.Sender, Environment: env, States: states})
+	left, err := unfinished(ctx, w.ledger, c.Sender, env)
 	if err != nil {
 		return err
 	}
 	if len(left) == 0 {
 		a.ui.say("nothing is left to do")
 	}
-	var unknown []*inbox.Submission
-	var first error
-	codes := []int{}
 	list := []*jsonSubmission{}
-	report := func(s *inbox.Submission, err error) {
-		if now, lerr := w.ledger.Submission(context.WithoutCancel(ctx), s.ID); lerr == nil {
-			*s = now // with its times and its note
-		}
-		codes = append(codes, exitCode(err))
-		list = append(list, submissionJSON(*s))
-		if err != nil {
-			if first == nil {
-				first = err
-			}
-			a.ui.problem(s.Set.String(), err)
-			for _, h := range explain(err).Hints {
-				a.ui.hint("%s", h)
-			}
-			return
-		}
-		a.ui.result("%s  %s", a.ui.mark(string(s.State), a.ui.in(stateWord(s.State))), s.Set)
-	}
-	for i := range left {
-		s := &left[len(left)-1-i] // oldest first
-		if s.State == inbox.Unknown {
-			unknown = append(unknown, s)
-			continue
-		}
-		report(s, w.deliverer.Deliver(ctx, s))
-	}
-	if len(unknown) > 0 {
-		serr := w.deliverer.Settle(ctx, unknown)
-		for _, s := range unknown {
-			var err error
-			if s.State == inbox.Unknown {
-				err = unsettledError{s.Set, serr}
-			}
-			report(s, err)
+	codes := []int{}
+	var first error
+	for _, r := range finishLeft(ctx, a, w.ledger, w.deliverer, left) {
+		list = append(list, submissionJSON(r.set))
+		codes = append(codes, exitCode(r.err))
+		if first == nil {
+			first = r.err
 		}
 	}
 	a.sealFinished(ctx, c, w.ledger, "socbatch resume", nil, len(left))
@@ -174,6 +138,65 @@ func runResume(ctx context.Context, a *app, o resumeOptions) (err error) {
 	}
 	a.ui.object(out)
 	return err
+}
+
+// unfinished are the sets that earlier runs did not bring to an end, newest
+// first.
+func unfinished(ctx context.Context, l *ledger.Ledger, sender string, env naming.Environment) ([]inbox.Submission, error) {
+	var states []inbox.State
+	for _, s := range inbox.States() {
+		if s.Unfinished() {
+			states = append(states, s)
+		}
+	}
+	return l.Submissions(ctx, ledger.Filter{Sender: sender, Environment: env, States: states})
+}
+
+// finished is what became of a set that an earlier run began.
+type finished struct {
+	set inbox.Submission
+	err error
+}
+
+// finishLeft brings sets to their end, oldest first, and says what became of
+// each.
+func finishLeft(ctx context.Context, a *app, l *ledger.Ledger, d *inbox.Deliverer, left []inbox.Submission) []finished {
+	var all []finished
+	report := func(s *inbox.Submission, err error) {
+		if now, lerr := l.Submission(context.WithoutCancel(ctx), s.ID); lerr == nil {
+			*s = now // with its times and its note
+		}
+		all = append(all, finished{*s, err})
+		if err != nil {
+			a.ui.problem(s.Set.String(), err)
+			for _, h := range explain(err).Hints {
+				a.ui.hint("%s", h)
+			}
+			return
+		}
+		a.ui.result("%s  %s", a.ui.mark(string(s.State), a.ui.in(stateWord(s.State))), s.Set)
+	}
+	var unknown []*inbox.Submission
+	for i := range left {
+		s := &left[len(left)-1-i]
+		if s.State == inbox.Unknown {
+			unknown = append(unknown, s)
+			continue
+		}
+		report(s, d.Deliver(ctx, s))
+	}
+	if len(unknown) == 0 {
+		return all
+	}
+	serr := d.Settle(ctx, unknown)
+	for _, s := range unknown {
+		var err error
+		if s.State == inbox.Unknown {
+			err = unsettledError{s.Set, serr}
+		}
+		report(s, err)
+	}
+	return all
 }
 
 // unsettledError is a set whose outcome could not be found out now.

@@ -12,6 +12,7 @@ import (
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/durable"
 	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/schema"
 	"github.com/socbatch/socbatch/internal/secret"
 
 	"context"
@@ -30,6 +31,7 @@ type app struct {
 	loaded     *loaded
 	disk       durable.Disk
 	ledgerStep func(string) // see ledger.OnStep; nil but in tests
+	schemas    *schema.Dir  // nil: declarations are not compared with schemas
 	secrets    *secret.Finder
 	keyring    secret.Keyring  // nil: that of the system
 	readable   map[string]bool // files of which was warned

@@ -225,7 +225,7 @@ func printStory(a *app, s inbox.Submission, frozen lang.Text, history []ledger.E
 	u.result("%s", s.Set)
 	var f fields
 	f.add(text("application"), u.in(applicationWords(s.Set.Application)))
-	f.add(text("environment"), u.text("%s, %s (folder %s)", s.Set.Environment, lang.Word(s.Set.Environment.Meaning()), s.Set.Inbox()))
+	f.add(text("environment"), environmentWords(u, s.Set.Environment))
 	f.add(text("state"), u.mark(string(s.State), u.in(stateWords(s.State))))
 	if s.Note != "" {
 		f.add(text("remark"), u.in(noteWords(s.Note)))

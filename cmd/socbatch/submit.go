@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,12 +19,10 @@ import (
 	"github.com/socbatch/socbatch/internal/durable"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
-	"github.com/socbatch/socbatch/internal/schema"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/sign"
 	"github.com/socbatch/socbatch/transport"
 	"github.com/socbatch/socbatch/transport/hostkey"
-	"github.com/socbatch/socbatch/transport/sftp"
 )
 
 // submitOptions are what a person decides about a submission.
@@ -49,7 +48,7 @@ type submitOptions struct {
 func newSubmitCmd(a *app, run func(context.Context, *app, submitOptions) error) *cobra.Command {
 	var o submitOptions
 	cmd := &cobra.Command{
-		Use:   "submit FILE…",
+		Use:   "submit FILE…|DIR…",
 		Short: "Sign, name and send declarations",
 		Long: `Sign, name and send declarations.
 
@@ -57,12 +56,17 @@ Each FILE is a declaration of its own; with --parts the files are the parts of
 one, in the order given. The application is found from the root element of the
 file. A file that is already named FI.… keeps its name.
 
+Of a DIR every file that is ready is sent, in the order of the names, and moved
+to DIR/sent or DIR/failed, with a note beside it that says what happened. What
+could not be sent for another reason than the file itself stays.
+
 Nothing is sent twice: a file whose contents were sent before is refused with
 exit code 7, and a run that broke off goes on where it stopped when the same
 command is given again.`,
 		Example: `  socbatch submit --env T dimona.xml
   socbatch submit --env R --parts dmfa-1.xml dmfa-2.xml --wait 10m
-  socbatch submit --env R --dry-run *.xml`,
+  socbatch submit --env R --dry-run *.xml
+  socbatch submit --env T outgoing`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.files = args
@@ -99,20 +103,18 @@ type submission struct {
 	jobs     []inbox.Job
 	identity *sign.Identity
 	text     sign.TextForm
-	schemas  *schema.Dir // nil: declarations are not compared with schemas
+	toMove   bool // the files are to be moved afterwards
+	settled  bool // what earlier runs left unknown was looked at
 }
 
-func runSubmit(ctx context.Context, a *app, o submitOptions) (err error) {
+func runSubmit(ctx context.Context, a *app, o submitOptions) error {
 	a.ui.events = a.ui.events || o.wait > 0
+	if slices.ContainsFunc(o.files, isDir) {
+		return submitDirs(ctx, a, o)
+	}
 	s, err := planSubmit(ctx, a, o)
 	if err != nil {
 		return err
-	}
-	if s.schemas, err = openSchemas(s.config.Declaration.SchemaDir); err != nil {
-		return err
-	}
-	if s.schemas != nil {
-		defer func() { err = errors.Join(err, s.schemas.Close()) }()
 	}
 	if o.dryRun {
 		return dryRun(ctx, a, s)
@@ -120,8 +122,8 @@ func runSubmit(ctx context.Context, a *app, o submitOptions) (err error) {
 	return send(ctx, a, s)
 }
 
-// planSubmit decides everything that can be decided before anything is touched.
-func planSubmit(ctx context.Context, a *app, o submitOptions) (*submission, error) {
+// newSubmission checks what does not depend on the files.
+func newSubmission(a *app, o submitOptions) (*submission, error) {
 	c, err := a.needSender()
 	if err != nil {
 		return nil, err
@@ -142,15 +144,32 @@ func planSubmit(ctx context.Context, a *app, o submitOptions) (*submission, erro
 	if err := checkApplication(a, o.application); err != nil {
 		return nil, err
 	}
+	return s, a.openSchemas(c)
+}
+
+// to sets where the submission goes.
+func (s *submission) to(a *app, env naming.Environment) {
+	s.env = env
+	if a.watched != nil {
+		a.watched.environments = []naming.Environment{env}
+	}
+}
+
+// planSubmit decides everything that can be decided before anything is touched.
+func planSubmit(ctx context.Context, a *app, o submitOptions) (*submission, error) {
+	s, err := newSubmission(a, o)
+	if err != nil {
+		return nil, err
+	}
+	c := s.config
 	if s.jobs, err = inbox.Plan(o.files, o.parts); err != nil {
 		return nil, usageError{err}
 	}
-	if s.env, err = environmentOf(o.environment, c, s.jobs); err != nil {
+	env, err := environmentOf(o.environment, c, s.jobs)
+	if err != nil {
 		return nil, err
 	}
-	if a.watched != nil {
-		a.watched.environments = []naming.Environment{s.env}
-	}
+	s.to(a, env)
 	for _, j := range s.jobs {
 		if err := fitsNamed(j, c, s.env, o.application, naming.DateOf(a.now())); err != nil {
 			return nil, err
@@ -164,11 +183,15 @@ func planSubmit(ctx context.Context, a *app, o submitOptions) (*submission, erro
 	if err := s.loadIdentity(ctx, a); err != nil {
 		return nil, err
 	}
-	settle := time.Duration(c.Declaration.Settle)
-	if o.settleSet {
-		settle = o.settle
+	return s, inbox.Settled(ctx, o.files, s.settleTime())
+}
+
+// settleTime is for how long a file must not have changed.
+func (s *submission) settleTime() time.Duration {
+	if s.options.settleSet {
+		return s.options.settle
 	}
-	return s, inbox.Settled(ctx, o.files, settle)
+	return time.Duration(s.config.Declaration.Settle)
 }
 
 // loadIdentity opens the certificate where a signature is asked for.
@@ -217,11 +240,11 @@ func fitsNamed(j inbox.Job, c config.Config, env naming.Environment, application
 	case n == nil:
 		return nil
 	case n.Environment != env:
-		return usagef("%s is named for environment %s and --env says %s; nothing was sent", j.Files[0], n.Environment, env)
+		return usagef("%s is named for environment %s and was to go to %s; nothing was sent", j.Files[0], n.Environment, env)
 	case n.Sender != c.Sender:
 		return usagef("%s is named for sender %s and you are %s (ACRF-108); nothing was sent", j.Files[0], n.Sender, c.Sender)
 	case application != "" && n.Application != application:
-		return usagef("%s is named for application %s and --app says %s; nothing was sent", j.Files[0], n.Application, application)
+		return usagef("%s is named for application %s and was to go as %s; nothing was sent", j.Files[0], n.Application, application)
 	case n.Date > today:
 		return usagef("%s is dated %s and today is %s (ACRF-111): rename it, or set the clock right; nothing was sent", j.Files[0], n.Date, today)
 	}
@@ -235,11 +258,11 @@ func (s *submission) submitter(a *app, spool *inbox.Spool, l inbox.Ledger) *inbo
 			Identity: s.identity, Sign: sign.Options{IncludeChain: s.config.Identity.IncludeChain}, Text: s.text,
 			MaxSize: s.config.Declaration.MaxSize, CRLF: s.options.crlf, Now: a.now(),
 		},
-		SkipChecks: s.options.skipChecks, Again: s.options.resubmit, Reason: s.options.reason, Now: a.now,
+		SkipChecks: s.options.skipChecks, Again: s.options.resubmit, Reason: s.options.reason, ToMove: s.toMove, Now: a.now,
 	}
-	if s.schemas != nil {
+	if a.schemas != nil {
 		sub.Freeze.Validate = func(ctx context.Context, location string, doc io.Reader) ([]declaration.Fault, error) {
-			faults, _, err := compareWith(ctx, s.schemas, location, doc, false)
+			faults, _, err := compareWith(ctx, a.schemas, location, doc, false)
 			return faults, err
 		}
 	}
@@ -249,12 +272,26 @@ func (s *submission) submitter(a *app, spool *inbox.Spool, l inbox.Ledger) *inbo
 	return sub
 }
 
-// dryRun shows what would be sent. It works in a temporary directory and on a
-// transaction that is undone.
+// dryRun shows what would be sent.
 func dryRun(ctx context.Context, a *app, s *submission) error {
-	dir, err := os.MkdirTemp("", "socbatch-dry-run-")
+	outcomes, err := s.preview(ctx, a)
 	if err != nil {
 		return err
+	}
+	return s.endDryRun(a, results{outcomes: outcomes})
+}
+
+func (s *submission) endDryRun(a *app, r results) error {
+	a.ui.say("dry run: nothing was sent, and nothing was written to the ledger")
+	return finish(a, s, r, nil, true)
+}
+
+// preview prints what would be sent. It works in a temporary directory and on a
+// transaction that is undone.
+func (s *submission) preview(ctx context.Context, a *app) ([]inbox.Outcome, error) {
+	dir, err := os.MkdirTemp("", "socbatch-dry-run-")
+	if err != nil {
+		return nil, err
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
 	path := filepath.Join(s.config.StateDir, "ledger.db")
@@ -263,7 +300,7 @@ func dryRun(ctx context.Context, a *app, s *submission) error {
 	}
 	l, err := ledger.Open(ctx, path, a.now)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer l.Close() //nolint:errcheck // nothing was written
 	outcomes := s.submitter(a, inbox.NewSpool(dir, &a.disk), l).Preview(ctx, s.jobs, l.Preview)
@@ -275,8 +312,7 @@ func dryRun(ctx context.Context, a *app, s *submission) error {
 		}
 		printPreview(a, o)
 	}
-	a.ui.say("dry run: nothing was sent, and nothing was written to the ledger")
-	return finish(a, s, outcomes, nil, true)
+	return outcomes, nil
 }
 
 func printPreview(a *app, o inbox.Outcome) {
@@ -298,10 +334,11 @@ func printPreview(a *app, o inbox.Outcome) {
 // send does the work under the lock of the sender and environment.
 func send(ctx context.Context, a *app, s *submission) (err error) {
 	c := s.config
-	endpoint, err := a.endpoint(ctx, c)
+	link, err := a.newLink(ctx, c)
 	if err != nil {
 		return err
 	}
+	defer link.drop()
 	held, err := lock.Acquire(ctx, filepath.Join(c.StateDir, "locks"), "send-"+c.Sender+"-"+string(s.env), "socbatch submit", s.options.lockWait)
 	if err != nil {
 		return err
@@ -315,8 +352,23 @@ func send(ctx context.Context, a *app, s *submission) (err error) {
 	if err := checkClock(ctx, a, l); err != nil {
 		return err
 	}
+	outcomes, err := s.deliver(ctx, a, l, link)
+	if err != nil {
+		return err
+	}
+	for _, o := range outcomes {
+		printWarnings(a, o)
+		printOutcome(a, o)
+	}
+	tidy(ctx, a, c, l)
+	a.sealFinished(ctx, c, l, "socbatch submit", nil, len(outcomes))
+	return s.waitAndFinish(ctx, a, l, link, results{outcomes: outcomes})
+}
 
-	var session *sftp.Session
+// deliver sends the jobs, and gives what became of each. The error says that
+// nothing was sent at all.
+func (s *submission) deliver(ctx context.Context, a *app, l *ledger.Ledger, link *link) ([]inbox.Outcome, error) {
+	c := s.config
 	var total int64
 	for _, j := range s.jobs {
 		for _, f := range j.Files {
@@ -330,8 +382,8 @@ func send(ctx context.Context, a *app, s *submission) (err error) {
 	submitter := s.submitter(a, spool, l)
 	var mu sync.Mutex
 	submitter.Deliverer = func(ctx context.Context) (*inbox.Deliverer, error) {
-		var err error
-		if session, err = a.dial(ctx, c, endpoint); err != nil {
+		session, err := link.open(ctx)
+		if err != nil {
 			return nil, err
 		}
 		d := inbox.NewDeliverer(session, l, spool, inbox.Options{
@@ -345,47 +397,51 @@ func send(ctx context.Context, a *app, s *submission) (err error) {
 				}
 			},
 		})
+		if s.settled {
+			return d, nil
+		}
 		return d, settleLeft(ctx, a, l, d, c.Sender, s.env)
 	}
 	outcomes, err := submitter.Run(ctx, s.jobs)
 	bar.done()
-	defer func() {
-		if session != nil {
-			if cerr := session.Close(); cerr != nil {
-				a.log.Debug("close", "error", cerr)
-			}
-		}
-	}()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i := range outcomes {
 		if sub := &outcomes[i].Submission; sub.ID != 0 { // with its times and its note
 			if now, err := l.Submission(context.WithoutCancel(ctx), sub.ID); err == nil {
 				*sub = now
+				var already *inbox.AlreadyError
+				if errors.As(outcomes[i].Err, &already) && already.Existing.ID == now.ID {
+					already.Existing = now
+				}
 			}
 		}
-		printWarnings(a, outcomes[i])
-		printOutcome(a, outcomes[i])
 		if sub := outcomes[i].Submission; outcomes[i].Err == nil {
 			a.ui.event("submission", map[string]any{"submission": submissionJSON(sub)})
 		}
 	}
-	tidy(ctx, a, l, spool, c.StateDir)
-	a.sealFinished(ctx, c, l, "socbatch submit", nil, len(outcomes))
+	return outcomes, nil
+}
+
+// waitAndFinish waits for the answers where that was asked for, prints the
+// JSON and decides the exit code.
+func (s *submission) waitAndFinish(ctx context.Context, a *app, l *ledger.Ledger, link *link, r results) (err error) {
 	var answers []inbox.Submission
 	if s.options.wait > 0 && ctx.Err() == nil {
-		if answers, err = s.await(ctx, a, l, outcomes, session, endpoint); err != nil {
+		if answers, err = s.await(ctx, a, l, r.outcomes, link); err != nil {
 			return err
 		}
 	}
-	return finish(a, s, outcomes, answers, false)
+	return finish(a, s, r, answers, false)
 }
 
 // tidy removes what runs that were killed left: frozen copies that have no name
 // yet, and halves of small files. A day is longer than any run takes for these.
-func tidy(ctx context.Context, a *app, l *ledger.Ledger, spool *inbox.Spool, stateDir string) {
+func tidy(ctx context.Context, a *app, c config.Config, l *ledger.Ledger) {
 	before := a.now().Add(-24 * time.Hour)
+	stateDir := c.StateDir
+	spool := inbox.NewSpool(filepath.Join(stateDir, "spool"), &a.disk)
 	left, err := spool.Abandoned(before, func() (map[string]bool, error) { return l.Spools(ctx) })
 	for _, name := range left {
 		err = errors.Join(err, spool.Drop(name))
@@ -483,57 +539,78 @@ func printOutcome(a *app, o inbox.Outcome) {
 	u.result("%s  %s  %s (%s) to %s", u.mark(string(s.State), u.in(stateWord(s.State))), s.Set, jobName(o.Job), detail, s.Set.Inbox())
 }
 
+// results are what became of the files of a submission.
+type results struct {
+	outcomes []inbox.Outcome
+	moved    [][]string // of each outcome, where its files are now; nil where they stay
+	left     []jsonLeftFile
+	errs     []error // what concerns no single file; told already
+}
+
+// jsonSent is what became of the files of one declaration.
+type jsonSent struct {
+	Files      []string        `json:"files"`
+	MovedTo    []string        `json:"moved_to,omitempty"`
+	Submission *jsonSubmission `json:"submission,omitempty"`
+	Resumed    bool            `json:"resumed,omitempty"`
+	Warnings   []string        `json:"warnings,omitempty"`
+	Error      *explanation    `json:"error,omitempty"`
+}
+
+func sentJSON(o inbox.Outcome, moved []string, sub inbox.Submission, err error) jsonSent {
+	out := jsonSent{Files: jobFiles(o.Job), MovedTo: moved, Resumed: o.Resumed}
+	for _, w := range o.Warnings {
+		out.Warnings = append(out.Warnings, w.Error())
+	}
+	if sub.Set.Application != "" {
+		out.Submission = submissionJSON(sub)
+	}
+	if err != nil {
+		x := explain(err)
+		out.Error = &x
+	}
+	return out
+}
+
+// movedOf gives where the files of an outcome are now.
+func (r results) movedOf(i int) []string {
+	if i < len(r.moved) {
+		return r.moved[i]
+	}
+	return nil
+}
+
 // finish prints the JSON and decides the exit code.
-func finish(a *app, s *submission, outcomes []inbox.Outcome, answers []inbox.Submission, dry bool) error {
+func finish(a *app, s *submission, r results, answers []inbox.Submission, dry bool) error {
 	latest := map[int64]inbox.Submission{}
 	for _, x := range answers {
 		latest[x.ID] = x
 	}
-	type item struct {
-		Files      []string        `json:"files"`
-		Submission *jsonSubmission `json:"submission,omitempty"`
-		Resumed    bool            `json:"resumed,omitempty"`
-		Warnings   []string        `json:"warnings,omitempty"`
-		Error      *explanation    `json:"error,omitempty"`
-	}
 	out := struct {
-		DryRun      bool         `json:"dry_run,omitempty"`
-		Submissions []item       `json:"submissions"`
-		Error       *explanation `json:"error,omitempty"`
-	}{DryRun: dry, Submissions: []item{}}
-	var codes []int
-	var first error
-	for _, o := range outcomes {
-		it := item{Files: jobFiles(o.Job), Resumed: o.Resumed}
-		for _, w := range o.Warnings {
-			it.Warnings = append(it.Warnings, w.Error())
-		}
+		DryRun      bool           `json:"dry_run,omitempty"`
+		Submissions []jsonSent     `json:"submissions"`
+		Left        []jsonLeftFile `json:"left,omitempty"`
+		Error       *explanation   `json:"error,omitempty"`
+	}{DryRun: dry, Submissions: []jsonSent{}, Left: r.left}
+	var t toll
+	for i, o := range r.outcomes {
 		sub := o.Submission
 		if x, ok := latest[sub.ID]; ok {
 			sub = x
-		}
-		if sub.Set.Application != "" {
-			it.Submission = submissionJSON(sub)
 		}
 		err := o.Err
 		if err == nil && s.options.wait > 0 && !dry {
 			err = answered(sub, s.options.strict)
 		}
-		if err != nil {
-			x := explain(err)
-			it.Error = &x
-			if first == nil || urgency(exitCode(err)) > urgency(exitCode(first)) {
-				first = err
-			}
-		}
-		codes = append(codes, exitCode(err))
-		out.Submissions = append(out.Submissions, it)
+		t.add(err)
+		out.Submissions = append(out.Submissions, sentJSON(o, r.movedOf(i), sub, err))
 	}
-	var err error
-	if first != nil {
-		err = toldError{codedError{first, worst(codes)}}
-		x := explain(first)
-		x.Code, x.Class = worst(codes), className(worst(codes))
+	for _, err := range r.errs {
+		t.add(err)
+	}
+	err := t.result(worst)
+	if err != nil {
+		x := t.explain(worst)
 		out.Error = &x
 	}
 	a.ui.object(out)

@@ -155,25 +155,35 @@ func (u *ui) hint(format string, args ...any) {
 
 // problem reports what went wrong with one thing among several.
 func (u *ui) problem(what string, err error) {
+	_, _ = fmt.Fprintf(u.err, "%s %s\n", u.paint(u.colour, red, u.text("error:")), u.problemWords(what, err))
+}
+
+// problemWords says what went wrong with one thing.
+func (u *ui) problemWords(what string, err error) string {
 	message := u.in(explain(err).Message)
 	if !strings.Contains(message, what) {
 		message = what + ": " + message
 	}
-	_, _ = fmt.Fprintf(u.err, "%s %s\n", u.paint(u.colour, red, u.text("error:")), message)
+	return message
 }
 
 // fail reports the error that ends the program.
 func (u *ui) fail(err error) {
-	x := explain(err)
 	var told toldError
 	if !errors.As(err, &told) {
-		_, _ = fmt.Fprintf(u.err, "%s %s\n", u.paint(u.colour, red, u.text("error:")), u.in(x.Message))
-		for _, h := range x.Hints {
-			u.hint("%s", h)
-		}
+		u.tell(err)
 	}
 	if u.json && !u.printed {
-		u.object(map[string]any{"error": x})
+		u.object(map[string]any{"error": explain(err)})
+	}
+}
+
+// tell reports an error with its hints.
+func (u *ui) tell(err error) {
+	x := explain(err)
+	_, _ = fmt.Fprintf(u.err, "%s %s\n", u.paint(u.colour, red, u.text("error:")), u.in(x.Message))
+	for _, h := range x.Hints {
+		u.hint("%s", h)
 	}
 }
 
@@ -319,14 +329,22 @@ func (f *fields) add(label lang.Text, value string) { *f = append(*f, field{labe
 const narrowest = 13
 
 func (u *ui) fields(indent string, f fields) {
+	for _, line := range u.fieldLines(indent, f) {
+		u.result("%s", line)
+	}
+}
+
+func (u *ui) fieldLines(indent string, f fields) []string {
+	var lines []string
 	widest := narrowest
 	for _, x := range f {
 		widest = max(widest, width(u.in(x.label))+2)
 	}
 	for _, x := range f {
 		label := u.in(x.label)
-		u.result("%s", indent+label+strings.Repeat(" ", widest-width(label))+x.value)
+		lines = append(lines, indent+label+strings.Repeat(" ", widest-width(label))+x.value)
 	}
+	return lines
 }
 
 // printable makes a text of the server or of a file name harmless for a

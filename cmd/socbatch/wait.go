@@ -10,7 +10,6 @@ import (
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/transport"
-	"github.com/socbatch/socbatch/transport/sftp"
 )
 
 // errNoAnswer ends a poll that ran out of time.
@@ -47,7 +46,7 @@ func poll(ctx context.Context, a *app, most, interval time.Duration, look func(c
 }
 
 // await fetches until every set that was sent has a final answer.
-func (s *submission) await(ctx context.Context, a *app, l *ledger.Ledger, outcomes []inbox.Outcome, session *sftp.Session, endpoint sftp.Endpoint) ([]inbox.Submission, error) {
+func (s *submission) await(ctx context.Context, a *app, l *ledger.Ledger, outcomes []inbox.Outcome, link *link) ([]inbox.Submission, error) {
 	var open []int64
 	for _, o := range outcomes {
 		if o.Err == nil {
@@ -61,24 +60,13 @@ func (s *submission) await(ctx context.Context, a *app, l *ledger.Ledger, outcom
 	a.ui.say("waiting for the answers, at most %s", s.options.wait)
 	// The first looks come soon: a test environment answers within seconds.
 	var latest []inbox.Submission
-	own := session
-	defer func() {
-		if own != nil && own != session {
-			_ = own.Close()
-		}
-	}()
 	err := poll(ctx, a, s.options.wait, time.Second, func(ctx context.Context) (bool, error) {
-		var err error
-		if own == nil {
-			if own, err = a.dial(ctx, s.config, endpoint); err != nil {
-				return false, err
-			}
+		session, err := link.open(ctx)
+		if err != nil {
+			return false, err
 		}
-		if _, err = fetchOnce(ctx, a, s.config, l, own, []naming.Environment{s.env}, fetchOptions{lockWait: s.options.lockWait}); err != nil {
-			if own != session {
-				_ = own.Close()
-			}
-			own = nil
+		if _, err = fetchOnce(ctx, a, s.config, l, session, []naming.Environment{s.env}, fetchOptions{lockWait: s.options.lockWait}); err != nil {
+			link.drop()
 			return false, err
 		}
 		latest = latest[:0]

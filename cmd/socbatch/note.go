@@ -1,0 +1,79 @@
+package main
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+
+	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/lang"
+	"github.com/socbatch/socbatch/internal/outgoing"
+	"github.com/socbatch/socbatch/naming"
+)
+
+// note is the text beside a file that was moved: what happened, when, and what
+// to do next, in the language of the person.
+func (e *emptying) note(d *outgoing.Dir, o inbox.Outcome, file, as string) string {
+	u := e.app.ui
+	var b strings.Builder
+	name := filepath.Base(file)
+	if o.Err == nil {
+		b.WriteString(u.text("%s was sent.", printable(name)))
+	} else {
+		b.WriteString(u.problemWords(name, o.Err))
+	}
+	b.WriteString("\n\n")
+	var f fields
+	f.add(text("date"), clock(e.app.now()))
+	f.add(text("environment"), environmentWords(u, e.base.env))
+	if as != name {
+		f.add(text("name here"), printable(as))
+	}
+	if o.Err == nil {
+		addSet(u, &f, o, file)
+	}
+	b.WriteString(strings.Join(u.fieldLines("", f), "\n") + "\n\n")
+	b.WriteString(u.text("What to do:") + "\n")
+	for _, h := range e.whatToDo(d, o) {
+		b.WriteString("- " + strings.ReplaceAll(u.in(h), "\n", "\n  ") + "\n")
+	}
+	return b.String()
+}
+
+func environmentWords(u *ui, env naming.Environment) string {
+	return u.text("%s, %s (folder %s)", env, lang.Word(env.Meaning()), env.Inbox())
+}
+
+// addSet says which set a file went in.
+func addSet(u *ui, f *fields, o inbox.Outcome, file string) {
+	s := o.Submission
+	f.add(text("set"), s.Set.String())
+	for i, p := range s.Parts {
+		if len(s.Parts) > 1 && i < len(o.Job.Files) && o.Job.Files[i] == file {
+			f.add(text("part"), u.text("%d of %d", p.Number, len(s.Parts)))
+		}
+	}
+	if !s.SentAt.IsZero() {
+		f.add(text("sent"), clock(s.SentAt))
+	}
+	if s.Signed() {
+		f.add(text("signed by"), printable(s.SignedBy))
+	}
+	if s.State != inbox.Sent {
+		f.add(text("state"), u.in(stateWords(s.State)))
+	}
+}
+
+// whatToDo is for a file that was moved.
+func (e *emptying) whatToDo(d *outgoing.Dir, o inbox.Outcome) []lang.Text {
+	if o.Err == nil {
+		return []lang.Text{text("nothing; see what became of it with: socbatch status %s", o.Submission.Set)}
+	}
+	hints := explain(o.Err).Hints
+	var already *inbox.AlreadyError
+	var hinted hintedError
+	if !errors.As(o.Err, &already) && !errors.As(o.Err, &hinted) {
+		hints = append(hints, text("put it into %s again when it is right: the next run takes it", printable(d.Path())))
+	}
+	return hints
+}

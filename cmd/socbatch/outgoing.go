@@ -1,0 +1,422 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/lang"
+	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/outgoing"
+	"github.com/socbatch/socbatch/naming"
+)
+
+// emptying sends what lies in directories and moves it to sent or failed, under
+// the lock of the sender and environment.
+type emptying struct {
+	app    *app
+	base   *submission // the jobs are those of one directory at a time
+	ledger *ledger.Ledger
+	link   *link
+	signs  bool // the certificate was looked for
+	results
+}
+
+// jsonLeftFile is a file that was left in its directory.
+type jsonLeftFile struct {
+	Dir    string `json:"dir"`
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
+}
+
+// hintedError is an error with what to do about it.
+type hintedError struct {
+	error
+	hint lang.Text
+}
+
+func (h hintedError) Unwrap() error { return h.error }
+
+// fileNameError is a name that does not fit what the file is to be sent as.
+type fileNameError struct {
+	path string
+	error
+}
+
+func (f fileNameError) Unwrap() error { return f.error }
+
+// directory sends what is ready in a directory. The error says that nothing of
+// it was sent; what goes wrong with single files stands in the results.
+func (e *emptying) directory(ctx context.Context, o config.Outgoing) error {
+	d, names, err := e.open(o)
+	if err != nil {
+		return err
+	}
+	if names, err = e.moveLeft(ctx, d, names); err != nil {
+		return err
+	}
+	jobs, wrong, err := e.plan(ctx, d, names, o)
+	if err != nil || len(jobs)+len(wrong) == 0 {
+		return err
+	}
+	if err := d.Prepare(); err != nil {
+		return codedError{errorf("%s: files could not be moved to %s and %s (%s); nothing was sent from there", o.Dir, outgoing.Sent, outgoing.Failed, err), exitFailed}
+	}
+	for _, w := range wrong {
+		e.done(d, w)
+	}
+	if len(jobs) == 0 {
+		return nil
+	}
+	if !e.signs {
+		if err := e.base.loadIdentity(ctx, e.app); err != nil {
+			return err
+		}
+		e.signs = true
+	}
+	s := *e.base
+	s.jobs, s.toMove, s.options.application = jobs, true, o.Application
+	outcomes, err := s.deliver(ctx, e.app, e.ledger, e.link)
+	for _, x := range outcomes {
+		e.link.doubt(x.Err)
+		e.done(d, x)
+	}
+	return err
+}
+
+// open lists a directory.
+func (e *emptying) open(o config.Outgoing) (*outgoing.Dir, []string, error) {
+	d := outgoing.New(o.Dir, &e.app.disk)
+	names, left, err := d.List()
+	if err != nil {
+		code := exitFailed
+		if errors.Is(err, fs.ErrNotExist) {
+			code = exitUsage
+		}
+		return nil, nil, codedError{errorf("%s: the directory cannot be read (%s); nothing was sent from there", o.Dir, rootOf(err)), code}
+	}
+	other := 0
+	for _, l := range left {
+		e.leave(d, l.Name, l.Why)
+		if l.Why != outgoing.Temporary {
+			other++
+		}
+	}
+	if other > 0 {
+		e.app.ui.say("%s: %s no declaration (NAME.xml or FI.…) and left alone", o.Dir, count(other, "%d file is", "%d files are"))
+	}
+	return d, names, nil
+}
+
+// rootOf is what the system said, without where.
+func rootOf(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+func (e *emptying) leave(d *outgoing.Dir, name string, why outgoing.Reason) {
+	e.left = append(e.left, jsonLeftFile{d.Path(), name, string(why)})
+}
+
+// incompleteAfter is for how long a part of a set may lie alone before that is
+// a warning.
+const incompleteAfter = time.Hour
+
+// plan decides which files go together. What is wrong with the name of a file
+// concerns nothing but its set.
+func (e *emptying) plan(ctx context.Context, d *outgoing.Dir, names []string, o config.Outgoing) (jobs []inbox.Job, wrong []inbox.Outcome, err error) {
+	var files []string
+	for _, n := range names {
+		files = append(files, d.File(n))
+	}
+	unsettled, err := inbox.Unsettled(ctx, files, e.base.settleTime())
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, group := range bySet(files) {
+		if i := slices.IndexFunc(group, func(f string) bool { return unsettled[f] != nil }); i >= 0 {
+			e.unready(d, group, unsettled[group[i]])
+			continue
+		}
+		planned, err := inbox.Plan(group, false)
+		if err == nil {
+			err = e.fits(planned[0], o)
+		}
+		var missing *inbox.MissingPartError
+		switch {
+		case err == nil:
+			jobs = append(jobs, planned[0])
+		case errors.As(err, &missing):
+			e.unready(d, group, err)
+		default:
+			wrong = append(wrong, inbox.Outcome{Job: inbox.Job{Files: group}, Err: fileNameError{group[0], err}})
+		}
+	}
+	return jobs, wrong, nil
+}
+
+// fits compares the name that a file already has with where it is to go.
+func (e *emptying) fits(j inbox.Job, o config.Outgoing) error {
+	err := fitsNamed(j, e.base.config, e.base.env, o.Application, naming.DateOf(e.app.now()))
+	var usage usageError
+	if errors.As(err, &usage) {
+		return usage.error
+	}
+	return err
+}
+
+// bySet groups files that are named as parts of one set, in the order of the
+// first of each.
+func bySet(files []string) [][]string {
+	var groups [][]string
+	at := map[string]int{}
+	for _, f := range files {
+		key := f
+		if n, err := naming.Parse(filepath.Base(f)); err == nil && n.Kind == naming.FI && n.Parts > 0 {
+			key = n.SetKey()
+		}
+		i, ok := at[key]
+		if !ok {
+			i = len(groups)
+			at[key] = i
+			groups = append(groups, nil)
+		}
+		groups[i] = append(groups[i], f)
+	}
+	return groups
+}
+
+// unready leaves files for the next time.
+func (e *emptying) unready(d *outgoing.Dir, files []string, err error) {
+	var missing *inbox.MissingPartError
+	why := outgoing.Changing
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return // somebody took it back
+	case errors.As(err, &missing):
+		why = outgoing.Incomplete
+	case outgoing.BusyError(err):
+		why = outgoing.InUse
+	}
+	for _, f := range files {
+		e.leave(d, filepath.Base(f), why)
+	}
+	switch {
+	case missing == nil:
+		e.app.ui.say("%s: %s", printable(filepath.Base(files[0])), text("not ready yet (%s): left for the next time", rootOf(bareReason(err))))
+	case e.old(files):
+		e.app.ui.warn("%s; nothing of it was sent", err)
+	default:
+		e.app.ui.say("%s; nothing of it was sent", err)
+	}
+}
+
+// old reports whether files lie there for so long that nobody is about to add
+// another.
+func (e *emptying) old(files []string) bool {
+	return !slices.ContainsFunc(files, func(f string) bool {
+		info, err := os.Stat(f)
+		return err == nil && e.app.now().Sub(info.ModTime()) < incompleteAfter
+	})
+}
+
+// sourceReason is what was wrong with a file, without which.
+func bareReason(err error) error {
+	var source *inbox.SourceError
+	if errors.As(err, &source) {
+		return source.Err
+	}
+	return err
+}
+
+// moveLeft moves the files of sets that are done with and that an earlier run
+// could not move, and gives the names of the others: what was sent is not sent
+// again because it still lies there, whatever became of it.
+func (e *emptying) moveLeft(ctx context.Context, d *outgoing.Dir, names []string) ([]string, error) {
+	sets, err := e.ledger.ToMove(ctx, e.base.config.Sender, e.base.env)
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]bool{} // names whose newest set was met
+	moved := map[string]bool{}
+	for _, s := range sets {
+		var files []string
+		var parts []int
+		for _, p := range s.Parts {
+			name := filepath.Base(p.Source)
+			if !p.ToMove || filepath.Dir(p.Source) != d.Path() {
+				continue
+			}
+			switch {
+			case !known[name] && s.State.Unfinished():
+				known[name] = true // it is finished first
+			case known[name] || !slices.Contains(names, name) || hashOf(p.Source) != p.Hash:
+				// It is gone, or there is another in its place.
+				if err := e.ledger.Moved(ctx, s.ID, p.Number, ""); err != nil {
+					return nil, err
+				}
+			default:
+				known[name], moved[name] = true, true
+				files, parts = append(files, p.Source), append(parts, p.Number)
+			}
+		}
+		if len(files) > 0 {
+			e.move(d, inbox.Outcome{Job: inbox.Job{Files: files}, Submission: s, Resumed: true, Err: afterwards(s)}, parts)
+		}
+	}
+	return slices.DeleteFunc(names, func(n string) bool { return moved[n] }), nil
+}
+
+// afterwards is what is wrong with a set that came to its end before its file
+// could be moved.
+func afterwards(s inbox.Submission) error {
+	switch s.State {
+	case inbox.Cancelled:
+		return codedError{hintedError{errorf("%s was given up; it was not sent", s.Set), text("to send the file after all, put it into the directory again")}, exitFailed}
+	case inbox.Refused:
+		return codedError{hintedError{errorf("%s was refused; it was not sent again", s.Set), text("see why: socbatch status %s", s.Set)}, exitRefused}
+	}
+	return nil
+}
+
+// hashOf gives the SHA-256 of a file; zero where it cannot be read.
+func hashOf(file string) (h inbox.Hash) {
+	f, err := os.Open(file)
+	if err != nil {
+		return h
+	}
+	defer f.Close() //nolint:errcheck // only read
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return h
+	}
+	sum.Sum(h[:0])
+	return h
+}
+
+// done says what became of the files of one declaration, and moves them where
+// that is decided for good.
+func (e *emptying) done(d *outgoing.Dir, o inbox.Outcome) {
+	var source *inbox.SourceError
+	if errors.As(o.Err, &source) && (errors.Is(o.Err, inbox.ErrChanging) || errors.Is(o.Err, fs.ErrNotExist) || outgoing.BusyError(o.Err)) {
+		e.unready(d, o.Job.Files, o.Err)
+		return
+	}
+	if sentFromHere(o) {
+		o.Err, o.Resumed = nil, true
+	}
+	switch {
+	case o.Err == nil, ownFault(o.Err):
+		e.move(d, o, partsOf(o))
+	default: // the files stay: the next run goes on with them
+		e.tell(o, "")
+		e.add(o, nil)
+	}
+}
+
+// partsOf are the numbers of the parts that the files of an outcome are; none
+// where they are no parts of its set.
+func partsOf(o inbox.Outcome) []int {
+	var parts []int
+	for _, p := range o.Submission.Parts {
+		if o.Err == nil {
+			parts = append(parts, p.Number)
+		}
+	}
+	return parts
+}
+
+// sentFromHere reports whether a declaration that was sent already is the very
+// same files, which nobody moved since: an earlier run was killed before it
+// could, or they were named on the command line.
+func sentFromHere(o inbox.Outcome) bool {
+	var already *inbox.AlreadyError
+	if !errors.As(o.Err, &already) || !already.Same || already.Existing.State.Unfinished() {
+		return false
+	}
+	for i, p := range already.Existing.Parts {
+		a, err := os.Stat(p.Source)
+		b, err2 := os.Stat(o.Job.Files[i])
+		if err != nil || err2 != nil || !os.SameFile(a, b) || p.MovedTo != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// ownFault reports whether it is because of the files that they were not sent,
+// and not because of the server, the connection or this machine.
+func ownFault(err error) bool {
+	var (
+		name    fileNameError
+		faults  *inbox.FaultsError
+		app     *inbox.ApplicationError
+		used    *inbox.NameUsedError
+		already *inbox.AlreadyError
+		source  *inbox.SourceError
+		system  syscall.Errno
+	)
+	switch {
+	case errors.As(err, &name), errors.As(err, &faults), errors.As(err, &app), errors.As(err, &used):
+		return true
+	case errors.As(err, &already):
+		return !already.Existing.State.Unfinished() || !already.Same
+	case errors.As(err, &source):
+		return !errors.As(err, &system) && !errors.Is(err, context.Canceled)
+	}
+	return false
+}
+
+// move moves the files of a declaration to where they belong, says so, and
+// records it for the parts of its set that they are.
+func (e *emptying) move(d *outgoing.Dir, o inbox.Outcome, parts []int) {
+	place := outgoing.Sent
+	if o.Err != nil {
+		place = outgoing.Failed
+	}
+	var moved []string
+	for i, f := range o.Job.Files {
+		to, err := d.Put(place, filepath.Base(f), func(as string) string { return e.note(d, o, f, as) })
+		if to != "" {
+			moved = append(moved, to)
+			if i < len(parts) {
+				err = errors.Join(err, e.ledger.Moved(context.Background(), o.Submission.ID, parts[i], to))
+			}
+		}
+		if err != nil && o.Err == nil {
+			o.Err = codedError{errorf("%s was sent as %s, and could not be moved to %s: %s; the next run does that, and sends nothing again", f, o.Submission.Set, d.Place(place), rootOf(err)), exitFailed}
+		} else if err != nil {
+			e.app.ui.warn("%s could not be moved to %s: %s", printable(f), printable(d.Place(place)), rootOf(err))
+		}
+	}
+	lies := ""
+	if place == outgoing.Failed && len(moved) > 0 {
+		lies = d.Place(place)
+	}
+	e.tell(o, lies)
+	e.add(o, moved)
+}
+
+func (e *emptying) add(o inbox.Outcome, moved []string) {
+	e.outcomes, e.moved = append(e.outcomes, o), append(e.moved, moved)
+}
+
+func (e *emptying) tell(o inbox.Outcome, lies string) {
+	printWarnings(e.app, o)
+	printOutcome(e.app, o)
+	if lies != "" {
+		e.app.ui.hint("it lies in %s now, with a note beside it", printable(lies))
+	}
+}
