@@ -250,7 +250,7 @@ func (e *emptying) moveLeft(ctx context.Context, d *outgoing.Dir, names []string
 		return nil, err
 	}
 	known := map[string]bool{} // names whose newest set was met
-	moved := map[string]bool{}
+	done := map[string]bool{}  // names with which nothing more is to be done now
 	for _, s := range sets {
 		var files []string
 		var parts []int
@@ -262,13 +262,17 @@ func (e *emptying) moveLeft(ctx context.Context, d *outgoing.Dir, names []string
 			switch {
 			case !known[name] && s.State.Unfinished():
 				known[name] = true // it is finished first
+				if e.base.settled && slices.Contains(names, name) && hashOf(p.Source) == p.Hash {
+					done[name] = true // which was tried a moment ago
+					e.leave(d, name, outgoing.Unfinished)
+				}
 			case known[name] || !slices.Contains(names, name) || hashOf(p.Source) != p.Hash:
 				// It is gone, or there is another in its place.
 				if err := e.ledger.Moved(ctx, s.ID, p.Number, ""); err != nil {
 					return nil, err
 				}
 			default:
-				known[name], moved[name] = true, true
+				known[name], done[name] = true, true
 				files, parts = append(files, p.Source), append(parts, p.Number)
 			}
 		}
@@ -276,7 +280,7 @@ func (e *emptying) moveLeft(ctx context.Context, d *outgoing.Dir, names []string
 			e.move(d, inbox.Outcome{Job: inbox.Job{Files: files}, Submission: s, Resumed: true, Err: afterwards(s)}, parts)
 		}
 	}
-	return slices.DeleteFunc(names, func(n string) bool { return moved[n] }), nil
+	return slices.DeleteFunc(names, func(n string) bool { return done[n] }), nil
 }
 
 // afterwards is what is wrong with a set that came to its end before its file

@@ -342,6 +342,7 @@ func againUnderNewName(a *app, c config.Config, s inbox.Submission, o handOption
 	for _, p := range s.Parts {
 		job.Files = append(job.Files, spool.FI(s.Spool, p.Number))
 		job.Sources = append(job.Sources, p.Source)
+		again.toMove = again.toMove || p.ToMove
 	}
 	again.jobs = []inbox.Job{job}
 	return again

@@ -108,7 +108,7 @@ deletes a reply on the server before it is safely stored.`,
 		}
 	}
 	add("setup", newKeysCmd(a), newCertCmd(a), newSecretCmd(a))
-	add("daily", newSubmitCmd(a, runSubmit), newFetchCmd(a, runFetch), newStatusCmd(a, runStatus), newRepliesCmd(a), newReportCmd(a), newExplainCmd(a, runExplain))
+	add("daily", newSubmitCmd(a, runSubmit), newFetchCmd(a, runFetch), newRunCmd(a, runPass), newStatusCmd(a, runStatus), newRepliesCmd(a), newReportCmd(a), newExplainCmd(a, runExplain))
 	add("keep", newArchiveCmd(a, runArchiveSeal), newPruneCmd(a, runPrune), newExportCmd(a, runExport))
 	add("trouble", newResumeCmd(a, runResume), newCancelCmd(a, runCancel), newMarkSentCmd(a, runMarkSent), newResubmitCmd(a, runResubmit), newHostKeyCmd(a))
 	add("parts", newCheckCmd(a, runCheck), newNameCmd(a, runName), newSignCmd(a, runSign), newVerifyCmd(a, runVerify))

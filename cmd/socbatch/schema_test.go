@@ -22,7 +22,7 @@ const schemaDir = "../../docs/schema"
 // Every command is here; those without a schema print no JSON.
 var schemasOf = map[string][]string{
 	"submit": {"submit"}, "resubmit": {"submit"}, "resume": {"resume"}, "cancel": {"change"}, "mark-sent": {"change"},
-	"fetch": {"fetch"}, "status": {"status", "status-name"}, "name": {"name", "name-build", "applications"},
+	"fetch": {"fetch"}, "run": {"run"}, "status": {"status", "status-name"}, "name": {"name", "name-build", "applications"},
 	"explain": {"explain"}, "report": {"report"}, "replies show": {"replies-show"}, "replies open": {"replies-open"},
 	"sign": {"sign"}, "verify": {"verify"}, "hostkey accept": {"hostkey"}, "sandbox": {"sandbox"}, "version": {"version"},
 	"replies": {"replies"}, "check": {"check"}, "demo": nil,

@@ -32,6 +32,7 @@ const (
 	Changing   Reason = "changing"   // somebody is writing it
 	InUse      Reason = "in-use"     // another program has it open (Windows)
 	Incomplete Reason = "incomplete" // another part of its set is not there
+	Unfinished Reason = "unfinished" // it is not known to be sent
 )
 
 // Dir is such a directory.
