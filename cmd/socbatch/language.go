@@ -39,6 +39,7 @@ func (a *app) chooseLanguage(args []string) {
 	chosen := f.String("lang", "", "")
 	path := f.String("config", "", "")
 	f.BoolP("help", "h", false, "")
+	f.BoolVar(&a.pauseAtEnd, "pause-at-end", false, "")
 	_ = f.Parse(args) // the command does it again, and says what is wrong
 	if l, ok := lang.Parse(*chosen); ok {
 		a.ui.lang = l

@@ -10,6 +10,9 @@ import (
 	"runtime/debug"
 	"syscall"
 	"time"
+
+	"github.com/inconshreveable/mousetrap"
+	"github.com/spf13/cobra"
 )
 
 // version is set by the build.
@@ -27,6 +30,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second Ctrl-C ends the program as always.
 	context.AfterFunc(ctx, stop)
+	cobra.MousetrapHelpText = "" // it would refuse to be started by a shortcut
 	os.Exit(run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}, os.Getenv))
 }
 
@@ -36,7 +40,7 @@ var instrument func(*app)
 
 // run is the whole program; it returns the exit code.
 func run(ctx context.Context, args []string, s streams, getenv func(string) string) int {
-	a := &app{ui: newUI(s, getenv), getenv: getenv, now: time.Now}
+	a := &app{ui: newUI(s, getenv), getenv: getenv, now: time.Now, fromDesktop: mousetrap.StartedByExplorer}
 	if instrument != nil {
 		instrument(a)
 	}
@@ -45,6 +49,18 @@ func run(ctx context.Context, args []string, s streams, getenv func(string) stri
 
 func (a *app) run(ctx context.Context, args []string) int {
 	a.chooseLanguage(args)
+	if a.startedAlone(args) {
+		program, err := os.Executable()
+		if err != nil {
+			program = "socbatch.exe"
+		}
+		code := a.introduce(program, len(args))
+		a.ui.pause(ctx)
+		return code
+	}
+	if a.pauseAtEnd {
+		defer a.ui.pause(ctx)
+	}
 	root := newRootCmd(a)
 	a.ui.speakHelp(root)
 	root.SetArgs(args)

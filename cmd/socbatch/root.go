@@ -40,6 +40,9 @@ type app struct {
 	endTold      string                     // the certificate whose end was told
 	touchNothing bool                       // --dry-run
 
+	pauseAtEnd  bool
+	fromDesktop func() bool // started by a double click, a drop or a shortcut (Windows)
+
 	watched    *watchedRun     // nil: nobody is told of the end of this run
 	tiredHooks map[string]bool // that are not called any more in this run
 }
@@ -91,6 +94,7 @@ deletes a reply on the server before it is safely stored.`,
 	f.BoolVar(&a.ui.events, "events", false, "JSON, and before the result an object per line for what happens")
 	f.BoolVarP(&a.ui.quiet, "quiet", "q", false, "say nothing but results and errors")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "say what happens in detail")
+	f.Bool("pause-at-end", false, "wait for Enter at the end, so that a window stays open") // chooseLanguage reads it
 	f.StringVar(&a.flags.lang, "lang", "", "speak `LANGUAGE`: en, nl, fr or de (default: as configured, else as the desktop)")
 	f.StringVar(&a.flags.sender, "sender", "", "sender `NUMBER`, six digits")
 	f.StringVar(&a.flags.stateDir, "state-dir", "", "`DIR`ectory of the ledger and the frozen copies")
@@ -127,6 +131,9 @@ func noCommand(cmd *cobra.Command, args []string) error {
 	}
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		return usagef("unknown command %q: did you mean %s?", args[0], near[0])
+	}
+	if err := notCommand(args); err != nil {
+		return err
 	}
 	return usagef("unknown command %q", args[0])
 }
