@@ -112,7 +112,7 @@ func (e *emptying) open(o config.Outgoing) (*outgoing.Dir, []string, error) {
 		}
 	}
 	if other > 0 {
-		e.app.ui.say("%s: %s no declaration (NAME.xml or FI.…) and left alone", o.Dir, count(other, "%d file is", "%d files are"))
+		e.app.ui.say("%s: %s left alone: no declaration (NAME.xml, FI.…)", printable(o.Dir), count(other, "%d file", "%d files"))
 	}
 	return d, names, nil
 }

@@ -32,7 +32,7 @@ func (a *app) introduce(program string, files int) int {
 	code := exitDone
 	if files > 0 {
 		code = exitUsage
-		u.warn("%s dropped on socbatch itself, which does not say where to: nothing was sent", count(files, "%d file was", "%d files were"))
+		u.warn("files were dropped on socbatch itself, which does not say where they are to go: nothing was sent")
 	} else {
 		u.say("socbatch sends declarations to the social security and brings the answers back. It is told what to do by a shortcut, or on the command line: nothing was done.")
 	}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/durable"
+	"github.com/socbatch/socbatch/internal/outgoing"
+	"github.com/socbatch/socbatch/internal/testkit"
+	"github.com/socbatch/socbatch/naming"
+	"github.com/socbatch/socbatch/transport"
+)
+
+// The clock of the bubble stands at the year 2000, see TestSettledWaits.
+func TestGrowingFileIsLeft(t *testing.T) {
+	const century = 100 * 365 * 24 * time.Hour
+	dir := t.TempDir()
+	growing := testkit.WriteFile(t, dir, "growing.xml", []byte("x"))
+	testkit.WriteFile(t, dir, "still.xml", []byte("x"))
+	synctest.Test(t, func(t *testing.T) {
+		go func() {
+			time.Sleep(century / 2)
+			if err := os.WriteFile(growing, []byte("xx"), 0o600); err != nil {
+				t.Error(err)
+			}
+		}()
+		var said bytes.Buffer
+		e := &emptying{
+			app:  &app{ui: &ui{streams: streams{out: &said, err: &said}}, now: time.Now},
+			base: &submission{env: naming.Test, options: submitOptions{settle: century, settleSet: true}},
+		}
+		d := outgoing.New(dir, &durable.Disk{})
+		jobs, wrong, err := e.plan(t.Context(), d, []string{"growing.xml", "still.xml"}, config.Outgoing{Dir: dir})
+		if err != nil || len(wrong) > 0 || len(jobs) != 1 || jobs[0].Files[0] != filepath.Join(dir, "still.xml") {
+			t.Errorf("got %v, %v, %v", jobs, wrong, err)
+		}
+		if !slices.Equal(e.left, []jsonLeftFile{{dir, "growing.xml", "changing"}}) || said.String() != "growing.xml: not ready yet (the file is still being written): left for the next time\n" {
+			t.Errorf("left %v, said %q", e.left, said.String())
+		}
+	})
+}
+
+// Only what is wrong with a file itself puts it aside.
+func TestOwnFault(t *testing.T) {
+	t.Parallel()
+	source := func(err error) error { return &inbox.SourceError{Path: "x.xml", Err: err} }
+	already := func(state inbox.State, same bool) error {
+		return &inbox.AlreadyError{Existing: inbox.Submission{State: state}, Same: same}
+	}
+	lost := &transport.Error{Op: "put", Class: transport.Temporary, Kind: transport.ErrConnection, Err: io.ErrUnexpectedEOF}
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{fileNameError{"FI.x", errors.New("x")}, true},
+		{&inbox.FaultsError{}, true},
+		{&inbox.ApplicationError{}, true},
+		{&inbox.NameUsedError{}, true},
+		{already(inbox.Sent, true), true},
+		{already(inbox.Uploading, false), true},
+		{already(inbox.Uploading, true), false}, // its twin is not sent yet
+		{source(inbox.ErrEmpty), true},
+		{source(inbox.ErrTooLarge), true},
+		{source(&fs.PathError{Op: "read", Err: syscall.EIO}), false},
+		{source(&fs.PathError{Op: "open", Err: syscall.EACCES}), false},
+		{source(context.Canceled), false},
+		{lost, false},
+		{&transport.Error{Op: "put", Kind: transport.ErrPermission}, false},
+		{&inbox.UnknownError{Err: lost}, false},
+		{&inbox.SpoolError{Err: syscall.ENOSPC}, false},
+		{syscall.ENOSPC, false},
+		{naming.ErrSequenceExhausted, false},
+		{context.Canceled, false},
+	} {
+		if got := ownFault(c.err); got != c.want {
+			t.Errorf("%T %v: %t", c.err, c.err, got)
+		}
+		if got := ownFault(fmt.Errorf("x: %w", c.err)); got != c.want {
+			t.Errorf("wrapped %T %v: %t", c.err, c.err, got)
+		}
+	}
+}
+
+// Parts of one set go together wherever they stand.
+func TestBySet(t *testing.T) {
+	t.Parallel()
+	const a, b = "d/FI.DMFA.101380.20261125.00001.T.2.1", "d/FI.DMFA.101380.20261125.00001.T.2.2"
+	got := fmt.Sprint(bySet([]string{b, "d/x.xml", "d/FI.broken", a}))
+	if want := fmt.Sprint([][]string{{b, a}, {"d/x.xml"}, {"d/FI.broken"}}); got != want {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestMostUrgent(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		codes []int
+		want  int
+	}{
+		{nil, exitDone}, {[]int{0, 0}, exitDone}, {[]int{0, exitTemporary, 0}, exitTemporary}, {[]int{exitAlready, exitFailed, 0}, exitFailed},
+		{[]int{exitLocked, exitTemporary}, exitLocked}, {[]int{exitUnknown, exitInterrupted}, exitUnknown},
+	} {
+		if got := mostUrgent(c.codes); got != c.want {
+			t.Errorf("%v: %d instead of %d", c.codes, got, c.want)
+		}
+	}
+}
