@@ -39,6 +39,7 @@ var speakers = map[string]map[string]int{
 	"../../internal/config":      {"problem.New": 0, "bad": 1},
 	"../../internal/declaration": {"fault": 2, "warn": 1, "Word": 0, "problem.New": 0},
 	"../../internal/schema":      {"fault": 1, "problem.New": 0},
+	"../../internal/doctor":      {"problem.New": 0, "fine": 0, "skip": 0, "found": 1, "fix": 0, "Word": 0},
 	"../../internal/ledger":      {"problem.New": 0},
 	"../../internal/seal":        {"problem.New": 0},
 	"../../internal/secret":      {"problem.New": 0},
@@ -294,6 +295,7 @@ var (
 		lang.German: {"%d MB", "--app: %s"},
 	}
 	sameEverywhere = []string{
+		"ok", "chmod 600 %s", "chmod 700 %s", "chmod go-w %s",
 		"socbatch %s (%s, %s/%s)",
 		"openssl pkcs8 -topk8 -v2 aes-256-cbc -in KEYFILE -out NEWFILE",
 		"openssl pkey -in KEYFILE -out NEWFILE",

@@ -114,7 +114,7 @@ deletes a reply on the server before it is safely stored.`,
 	add("setup", newKeysCmd(a), newCertCmd(a), newSecretCmd(a))
 	add("daily", newSubmitCmd(a, runSubmit), newFetchCmd(a, runFetch), newRunCmd(a, runPass), newStatusCmd(a, runStatus), newRepliesCmd(a), newReportCmd(a), newExplainCmd(a, runExplain))
 	add("keep", newArchiveCmd(a, runArchiveSeal), newPruneCmd(a, runPrune), newExportCmd(a, runExport))
-	add("trouble", newResumeCmd(a, runResume), newCancelCmd(a, runCancel), newMarkSentCmd(a, runMarkSent), newResubmitCmd(a, runResubmit), newHostKeyCmd(a))
+	add("trouble", newResumeCmd(a, runResume), newCancelCmd(a, runCancel), newMarkSentCmd(a, runMarkSent), newResubmitCmd(a, runResubmit), newHostKeyCmd(a), newDoctorCmd(a, runDoctor))
 	add("parts", newCheckCmd(a, runCheck), newNameCmd(a, runName), newSignCmd(a, runSign), newVerifyCmd(a, runVerify))
 	add("try", newSandboxCmd(a, runSandbox), newDemoCmd(a, runDemo))
 	cmd.AddCommand(newVersionCmd(a))
@@ -248,8 +248,10 @@ func (a *app) needSender() (config.Config, error) {
 	return c, err
 }
 
+func ledgerPath(c config.Config) string { return filepath.Join(c.StateDir, "ledger.db") }
+
 func (a *app) openLedger(ctx context.Context, c config.Config) (*ledger.Ledger, error) {
-	l, err := ledger.Open(ctx, filepath.Join(c.StateDir, "ledger.db"), a.now)
+	l, err := ledger.Open(ctx, ledgerPath(c), a.now)
 	if err != nil {
 		return nil, err
 	}

@@ -209,11 +209,11 @@ func (u *ui) paint(on bool, colour, text string) string {
 // mark colours a state on standard output: good, bad or in between.
 func (u *ui) mark(state, text string) string {
 	switch state {
-	case "accepted", "sent", "received", "stored":
+	case "accepted", "sent", "received", "stored", "ok":
 		return u.paint(u.colourOut, green, text)
 	case "refused", "failed", "unknown", "late":
 		return u.paint(u.colourOut, red, text)
-	case "accepted-with-remarks", "uploading", "uploaded", "prepared", "to-validate":
+	case "accepted-with-remarks", "uploading", "uploaded", "prepared", "to-validate", "warning":
 		return u.paint(u.colourOut, yellow, text)
 	}
 	return text

@@ -111,6 +111,11 @@ type Identity struct {
 	Text string `toml:"text"`
 	// SignAlways signs in T and S too.
 	SignAlways bool `toml:"sign_always"`
+	// Registered is the file of the certificate that the portal was given.
+	Registered string `toml:"registered"`
+	// Issuers are further issuers of certificates that are accepted; * stands
+	// for any text.
+	Issuers []string `toml:"issuers"`
 	// OwnPassword is set where the next certificate stands in the place of P12.
 	OwnPassword bool `toml:"-"`
 	// Next follows when P12 has expired, or from a day on.
@@ -403,7 +408,7 @@ func lineOf(text string, key toml.Key) int {
 func (c *Config) paths() []*string {
 	p := []*string{
 		&c.StateDir, &c.Endpoint.Key, &c.Endpoint.KeyPassphraseFile, &c.Endpoint.NextKey, &c.Endpoint.NextKeyPassphraseFile, &c.Endpoint.ProxyPasswordFile,
-		&c.Identity.P12, &c.Identity.PasswordFile, &c.Identity.Next.P12, &c.Identity.Next.PasswordFile,
+		&c.Identity.P12, &c.Identity.PasswordFile, &c.Identity.Next.P12, &c.Identity.Next.PasswordFile, &c.Identity.Registered,
 		&c.Declaration.SchemaDir, &c.Replies.Archive, &c.Replies.TrustedRoots, &c.Monitoring.MetricsFile, &c.ArchiveIdentity,
 	}
 	for i := range c.Endpoint.KnownHosts {

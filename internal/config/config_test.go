@@ -58,6 +58,7 @@ known_hosts = ["known", "/etc/known"]
 timeout = "90s"
 [identity]
 p12 = "certs/me.p12"
+registered = "certs/me.cer"
 [declaration]
 settle = "0s"
 schema_dir = "xsd"
@@ -71,7 +72,8 @@ archive = "/srv/replies"
 		t.Fatalf("got %q, %v", path, err)
 	}
 	e := c.Endpoint
-	if c.StateDir != filepath.Join(dir, "state") || c.Identity.P12 != filepath.Join(dir, "certs", "me.p12") || e.Key != filepath.Join(getenv("HOME"), "key") ||
+	if c.StateDir != filepath.Join(dir, "state") || c.Identity.P12 != filepath.Join(dir, "certs", "me.p12") || c.Identity.Registered != filepath.Join(dir, "certs", "me.cer") ||
+		e.Key != filepath.Join(getenv("HOME"), "key") ||
 		!slices.Equal(e.KnownHosts, []string{filepath.Join(dir, "known"), "/etc/known"}) || c.Replies.Archive != "/srv/replies" ||
 		c.Declaration.SchemaDir != filepath.Join(dir, "xsd") {
 		t.Errorf("paths: %+v", c)

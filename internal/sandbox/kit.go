@@ -128,7 +128,7 @@ func (k *Kit) WriteConfigFor(s *Server, addr, user, fingerprint string) (string,
 		return "", err
 	}
 	fmt.Fprintf(&b, "[endpoint]\nhost = %q\nport = %s\nuser = %q\nkey = %q\nhost_keys = [%q]\n\n", host, port, user, kitKey, fingerprint)
-	fmt.Fprintf(&b, "[identity]\np12 = %q\npassword_file = %q\n\n", kitP12, kitPassword)
+	fmt.Fprintf(&b, "[identity]\np12 = %q\npassword_file = %q\nregistered = %q\nissuers = [\"Test CA of *\"]\n\n", kitP12, kitPassword, kitCert)
 	fmt.Fprintf(&b, "[declaration]\nsettle = \"0s\"\n\n[replies]\narchive = \"replies\"\ntrusted_roots = %q\n", kitRoots)
 	roots := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.ReplyCA().Raw})
 	path := k.path(KitConfig)
