@@ -118,8 +118,10 @@ func (a *app) doctor(o doctorOptions) (*doctor.Doctor, error) {
 		},
 		WebProxy: webProxy(a.getenv),
 		Lookup:   net.DefaultResolver.LookupHost,
-		Dial:     new(net.Dialer).DialContext,
-		Connect:  a.connectForDoctor,
+		Dial: func(ctx context.Context, _ config.Config, address string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", address)
+		},
+		Connect: a.connectForDoctor,
 	}
 	if o.write {
 		d.WriteTest = a.writeTest

@@ -160,7 +160,7 @@ func TestDoctorIsSaid(t *testing.T) {
 		},
 		OpenLedger: func(context.Context, config.Config) (doctor.Ledger, error) { return nil, errors.New("no such device") },
 		Lookup:     func(context.Context, string) ([]string, error) { return []string{"192.0.2.1", "2001:db8::1"}, nil },
-		Dial: func(context.Context, string, string) (net.Conn, error) {
+		Dial: func(context.Context, config.Config, string) (net.Conn, error) {
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: context.DeadlineExceeded}
 		},
 	}

@@ -155,7 +155,7 @@ func (b *bed) certificate(p12, cer []byte) {
 }
 
 // says lets a server take a connection, hear a line and say this.
-func (b *bed) says(answer string) func(context.Context, string, string) (net.Conn, error) {
+func (b *bed) says(answer string) func(context.Context, config.Config, string) (net.Conn, error) {
 	return b.serves(func(c net.Conn) {
 		_, _ = io.ReadFull(c, make([]byte, len("SSH-2.0-socbatch\r\n")))
 		_, _ = io.WriteString(c, answer)
@@ -164,8 +164,8 @@ func (b *bed) says(answer string) func(context.Context, string, string) (net.Con
 
 // serves lets a server of the loopback address take one connection, which ends
 // with the test at the latest.
-func (b *bed) serves(serve func(net.Conn)) func(context.Context, string, string) (net.Conn, error) {
-	return func(ctx context.Context, _, _ string) (net.Conn, error) {
+func (b *bed) serves(serve func(net.Conn)) func(context.Context, config.Config, string) (net.Conn, error) {
+	return func(ctx context.Context, _ config.Config, _ string) (net.Conn, error) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
@@ -206,7 +206,9 @@ func (b *bed) real(change func(*hostile.Server)) {
 	b.t.Cleanup(b.host.Close)
 	b.config.Endpoint.Host, b.config.Endpoint.Port = "127.0.0.1", port
 	b.config.Endpoint.HostKeys = []string{hostkey.Fingerprint(key.PublicKey())}
-	b.d.Dial = new(net.Dialer).DialContext
+	b.d.Dial = func(ctx context.Context, _ config.Config, address string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", address)
+	}
 	b.d.Connect = connect
 }
 

@@ -160,7 +160,9 @@ type Doctor struct {
 	// WebProxy is the variable that names a proxy for the web; empty: none does.
 	WebProxy string
 	Lookup   func(ctx context.Context, host string) ([]string, error)
-	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
+	// Proxy is what the connection goes through; nil, or empty: it is direct.
+	Proxy func(config.Config) string
+	Dial  func(ctx context.Context, c config.Config, address string) (net.Conn, error)
 	// Connect logs in. Without keys it goes as far as the host key, and the
 	// login is refused.
 	Connect func(ctx context.Context, c config.Config, keys []ssh.Signer) (Session, error)

@@ -173,19 +173,23 @@ var provoked = map[doctor.Finding]struct {
 		}
 		address := l.Addr().String()
 		_ = l.Close()
-		b.d.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, address)
+		b.d.Dial = func(ctx context.Context, _ config.Config, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", address)
 		}
 	}},
 	doctor.TCPTimeout: {make: func(b *bed) {
 		b.config.Endpoint.Timeout = config.Duration(time.Millisecond)
-		b.d.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		b.d.Dial = func(ctx context.Context, _ config.Config, _ string) (net.Conn, error) {
 			<-ctx.Done() // as where every packet is lost
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: ctx.Err()}
 		}
 	}},
 	doctor.TCPUnreachable: {make: func(b *bed) { b.d.Dial = fails(syscall.ENETUNREACH) }},
 	doctor.TCPFailed:      {make: func(b *bed) { b.d.Dial = fails(syscall.EACCES) }},
+	doctor.ProxyFailed: {make: func(b *bed) {
+		b.throughProxy()
+		b.d.Dial = fails(syscall.ECONNREFUSED)
+	}},
 
 	doctor.SSHOther: {make: func(b *bed) { b.d.Dial = b.says("HTTP/1.1 400 Bad Request\r\n\r\n") }},
 	doctor.SSHSilent: {make: func(b *bed) {
@@ -273,14 +277,20 @@ var provoked = map[doctor.Finding]struct {
 	}},
 }
 
+// throughProxy lets nobody look the name up: the proxy does.
+func (b *bed) throughProxy() {
+	b.d.Proxy = func(config.Config) string { return "proxy.example:3128" }
+	b.d.Lookup = nil
+}
+
 func (b *bed) writeFails(err error) {
 	b.d.WriteTest = func(context.Context, config.Config, doctor.Session) (doctor.Written, error) {
 		return doctor.Written{}, err
 	}
 }
 
-func fails(err error) func(context.Context, string, string) (net.Conn, error) {
-	return func(context.Context, string, string) (net.Conn, error) {
+func fails(err error) func(context.Context, config.Config, string) (net.Conn, error) {
+	return func(context.Context, config.Config, string) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", err)}
 	}
 }
@@ -398,6 +408,7 @@ func TestWell(t *testing.T) {
 		"fakes":    func(*bed) {},
 		"a server": func(b *bed) { b.real(nil) },
 		"an agent": func(b *bed) { b.useAgent() },
+		"a proxy":  func(b *bed) { b.throughProxy() },
 		"no ledger yet": func(b *bed) {
 			b.d.OpenLedger = func(context.Context, config.Config) (doctor.Ledger, error) { return nil, nil }
 		},

@@ -68,6 +68,7 @@ const (
 	TCPTimeout     Finding = "tcp-timeout"
 	TCPUnreachable Finding = "tcp-unreachable"
 	TCPFailed      Finding = "tcp-failed"
+	ProxyFailed    Finding = "proxy-failed"
 
 	SSHOther  Finding = "ssh-other"
 	SSHSilent Finding = "ssh-silent"
@@ -172,6 +173,7 @@ var findings = map[Finding]trait{
 	TCPTimeout:     {TCP, Failed, true},
 	TCPUnreachable: {TCP, Failed, true},
 	TCPFailed:      {TCP, Failed, true},
+	ProxyFailed:    {TCP, Failed, true},
 
 	SSHOther:  {SSH, Failed, true},
 	SSHSilent: {SSH, Failed, true},

@@ -19,6 +19,9 @@ import (
 
 func (r *run) dns(ctx context.Context) []Result {
 	host := r.config.Endpoint.Host
+	if through := r.proxy(); through != "" {
+		return one(fine("%s is looked up by the proxy: %s", host, through))
+	}
 	if _, err := netip.ParseAddr(host); err == nil {
 		return one(fine("%s is an address: no name has to be looked up", host))
 	}
@@ -39,6 +42,13 @@ func (r *run) dns(ctx context.Context) []Result {
 		fix("tell the administrator of the network: this machine must be able to look up %s (DNS)", host))
 }
 
+func (r *run) proxy() string {
+	if r.Proxy == nil {
+		return ""
+	}
+	return r.Proxy(r.config)
+}
+
 func (r *run) address() string {
 	return net.JoinHostPort(r.config.Endpoint.Host, strconv.Itoa(r.config.Endpoint.Port))
 }
@@ -47,7 +57,7 @@ func (r *run) address() string {
 func (r *run) firewall(x Result) Result {
 	x = x.fix("tell the administrator of the firewall: outgoing TCP from this machine to %s, port %d, must be open; it is SSH, not TLS, and must be neither inspected nor sent through a web proxy",
 		r.config.Endpoint.Host, r.config.Endpoint.Port)
-	if r.WebProxy != "" {
+	if r.WebProxy != "" && r.proxy() == "" {
 		x = x.fix("the variable %s names a proxy: if there is no other way out of your network, put it under [endpoint] as proxy = \"…\"", r.WebProxy)
 	}
 	return x
@@ -71,7 +81,7 @@ func (r *run) tcp(ctx context.Context) []Result {
 	limit := time.Duration(r.config.Endpoint.Timeout)
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	conn, err := r.Dial(ctx, "tcp", r.address())
+	conn, err := r.Dial(ctx, r.config, r.address())
 	var network net.Error
 	is := func(errs []error) bool {
 		return slices.ContainsFunc(errs, func(e error) bool { return errors.Is(err, e) })
@@ -79,7 +89,15 @@ func (r *run) tcp(ctx context.Context) []Result {
 	switch {
 	case err == nil:
 		r.conn = conn
+		if through := r.proxy(); through != "" {
+			return one(fine("%s can be reached through the proxy %s", r.address(), through))
+		}
 		return one(fine("%s can be reached", r.address()))
+	case r.proxy() != "":
+		return one(found(ProxyFailed, "%s cannot be reached through the proxy %s: %s", r.address(), r.proxy(), err).
+			fix("check what is configured for the proxy under [endpoint]").
+			fix("tell the administrator of the proxy: connections to %s, port %d, must be let through (CONNECT or SOCKS); it is SSH, not TLS, and must not be inspected",
+				r.config.Endpoint.Host, r.config.Endpoint.Port))
 	case is(refused):
 		return one(r.firewall(found(TCPRefused, "%s refuses the connection: nobody listens there, or a firewall on the way turns it away", r.address()).
 			fix(checkAddress)))
