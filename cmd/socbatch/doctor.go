@@ -55,7 +55,7 @@ once: it is never processed.`,
 	f.StringSliceVarP(&o.environments, "env", "e", nil, "look only at these environments: R, T, S; several with commas")
 	f.BoolVar(&o.offline, "offline", false, "leave the network alone")
 	f.BoolVar(&o.write, "write", false, "try to write in the test environment too; what is written is cancelled")
-	f.StringVar(&a.flags.p12, "p12", "", "`FILE` of the signing certificate (.p12, .pfx)")
+	a.p12Flags(f)
 	a.connectionFlags(cmd)
 	return cmd
 }
@@ -90,8 +90,12 @@ func (a *app) doctor(o doctorOptions) (*doctor.Doctor, error) {
 		Environments: envs, Asked: len(o.environments) > 0, Offline: o.offline,
 		Configuration: func() (config.Config, string, error) {
 			c, err := a.config()
+			if nextFromToday(c.Identity, a.now()) {
+				c.Identity = nextIdentity(c.Identity)
+			}
 			return c, a.loaded.file, err
 		},
+		NextIdentity: nextIdentity,
 		OpenLedger: func(ctx context.Context, c config.Config) (doctor.Ledger, error) {
 			if _, err := os.Stat(ledgerPath(c)); errors.Is(err, os.ErrNotExist) {
 				return nil, nil // none is made
@@ -102,11 +106,11 @@ func (a *app) doctor(o doctorOptions) (*doctor.Doctor, error) {
 			}
 			return l, nil
 		},
-		P12Password: func(_ context.Context, c config.Config) (string, error) {
-			return password(c.Identity.Password, c.Identity.PasswordFile, a.ui.text("Password of %s", displayPath(c.Identity.P12)))
+		P12Password: func(ctx context.Context, c config.Config) (string, error) {
+			return a.secret(ctx, c, a.passwordOf(c.Identity))
 		},
-		Passphrase: func(_ context.Context, c config.Config) (string, error) {
-			return password(c.Endpoint.KeyPassphrase, c.Endpoint.KeyPassphraseFile, a.ui.text("Passphrase of the SSH key %s", displayPath(c.Endpoint.Key)))
+		Passphrase: func(ctx context.Context, c config.Config) (string, error) {
+			return a.secret(ctx, c, a.passphraseOf(c.Endpoint))
 		},
 		Agent: func(ctx context.Context) ([]ssh.Signer, error) {
 			agent, err := sshkey.DialAgent(ctx, "")
@@ -118,8 +122,21 @@ func (a *app) doctor(o doctorOptions) (*doctor.Doctor, error) {
 		},
 		WebProxy: webProxy(a.getenv),
 		Lookup:   net.DefaultResolver.LookupHost,
-		Dial: func(ctx context.Context, _ config.Config, address string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "tcp", address)
+		Proxy: func(c config.Config) string {
+			if len(c.Endpoint.ProxyCommand) > 0 {
+				return c.Endpoint.ProxyCommand[0]
+			}
+			return c.Endpoint.Proxy // which has no password in it
+		},
+		Dial: func(ctx context.Context, c config.Config, address string) (net.Conn, error) {
+			o, err := a.dialOptions(c)
+			if err != nil {
+				return nil, err
+			}
+			if o.DialContext == nil {
+				return new(net.Dialer).DialContext(ctx, "tcp", address)
+			}
+			return o.DialContext(ctx, "tcp", address)
 		},
 		Connect: a.connectForDoctor,
 	}

@@ -150,6 +150,9 @@ type Doctor struct {
 
 	// OpenLedger gives nil when there is none.
 	OpenLedger func(context.Context, config.Config) (Ledger, error)
+	// NextIdentity puts the certificate that is to follow in the place of the one
+	// in use, for when that has expired.
+	NextIdentity func(config.Identity) config.Identity
 	// P12Password and Passphrase find the secrets. They are asked for only where
 	// they are needed.
 	P12Password func(context.Context, config.Config) (string, error)

@@ -676,3 +676,20 @@ func TestDocumented(t *testing.T) {
 		}
 	}
 }
+
+// Where the certificate has expired, the one that follows is looked at.
+func TestNextIdentity(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	next, cer := identity(now().AddDate(0, -1, 0), now().AddDate(0, 0, 30))
+	provoked[doctor.CertificateExpired].make(b)
+	b.write("signer.cer", cer)
+	b.config.Identity.Next.P12 = b.write("next.p12", next)
+	b.d.NextIdentity = func(i config.Identity) config.Identity {
+		i.P12, i.Next = i.Next.P12, config.NextIdentity{}
+		return i
+	}
+	if _, found := b.look(); !slices.Equal(found, []doctor.Finding{doctor.CertificateSoon}) {
+		t.Errorf("found %v", found)
+	}
+}

@@ -67,7 +67,10 @@ func (r *run) configuration(context.Context) []Result {
 // secrets are the configured files that nobody else should read.
 func (r *run) secrets() []string {
 	c := r.config
-	files := []string{c.Endpoint.Key, c.Endpoint.KeyPassphraseFile, c.Identity.P12, c.Identity.PasswordFile}
+	files := []string{
+		c.Endpoint.Key, c.Endpoint.KeyPassphraseFile, c.Endpoint.NextKey, c.Endpoint.NextKeyPassphraseFile,
+		c.Identity.P12, c.Identity.PasswordFile, c.Identity.Next.P12, c.Identity.Next.PasswordFile,
+	}
 	return slices.DeleteFunc(files, func(f string) bool { return f == "" })
 }
 
@@ -224,6 +227,9 @@ func (r *run) readP12(ctx context.Context) (*sign.Identity, Result) {
 	}
 	id, err := sign.ReadPKCS12(data, password, r.Now())
 	switch {
+	case err == nil && r.config.Identity.Next.P12 != "" && errors.Is(id.Check(r.Now()), sign.ErrExpired):
+		r.config.Identity = r.NextIdentity(r.config.Identity) // as those who sign do
+		return r.readP12(ctx)
 	case err == nil:
 		return id, Result{}
 	case errors.Is(err, sign.ErrWrongPassword):
