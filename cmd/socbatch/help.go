@@ -17,9 +17,8 @@ func (u *ui) speakHelp(root *cobra.Command) {
 	u.endWithExitCodes(root)
 	// What cobra adds by itself, else later.
 	root.InitDefaultHelpCmd()
-	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
-		if c.Name() == "help" || c.Name() == "completion" {
+		if c.Name() == "help" {
 			c.Short = u.in(lang.Word(c.Short))
 			u.speakFlags(c)
 		}

@@ -185,7 +185,7 @@ func tableWords() []string {
 
 // helpWords are the texts of the help.
 func helpWords() []string {
-	words := []string{"Help about any command", "Generate the autocompletion script for the specified shell"} // cobra's
+	words := []string{"Help about any command"} // cobra's
 	for _, x := range exitCodes {
 		words = append(words, x.means)
 	}

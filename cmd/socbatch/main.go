@@ -63,6 +63,9 @@ func (a *app) run(ctx context.Context, args []string) int {
 	}
 	root := newRootCmd(a)
 	a.ui.speakHelp(root)
+	if len(args) > 0 && args[0] == cobra.ShellCompRequestCmd {
+		plainUsages(root)
+	}
 	root.SetArgs(args)
 	root.SetIn(a.ui.streams.in)
 	root.SetOut(a.ui.out)

@@ -117,7 +117,8 @@ deletes a reply on the server before it is safely stored.`,
 	add("trouble", newResumeCmd(a, runResume), newCancelCmd(a, runCancel), newMarkSentCmd(a, runMarkSent), newResubmitCmd(a, runResubmit), newHostKeyCmd(a), newDoctorCmd(a, runDoctor))
 	add("parts", newCheckCmd(a, runCheck), newNameCmd(a, runName), newSignCmd(a, runSign), newVerifyCmd(a, runVerify))
 	add("try", newSandboxCmd(a, runSandbox), newDemoCmd(a, runDemo))
-	cmd.AddCommand(newVersionCmd(a))
+	cmd.AddCommand(newCompletionCmd(a), newVersionCmd(a))
+	a.complete(cmd)
 	for _, c := range cmd.Commands() {
 		wrapUsage(c)
 	}

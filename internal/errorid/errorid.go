@@ -23,7 +23,9 @@ package errorid
 
 import (
 	"embed"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -87,6 +89,9 @@ func Lookup(id ID, l lang.Language) (Explanation, bool) {
 	x, ok := textsIn(l).Error[id.Number]
 	return x, ok
 }
+
+// Numbers lists the error numbers that are explained here, in order.
+func Numbers() []string { return slices.Sorted(maps.Keys(read()[lang.English].Error)) }
 
 // Unknown says that there is no explanation here.
 func Unknown(l lang.Language) string { return textsIn(l).Unknown }

@@ -25,6 +25,11 @@ const (
 // Languages lists them, the default first.
 func Languages() []Language { return []Language{English, Dutch, French, German} }
 
+// Name is what its speakers call the language.
+func (l Language) Name() string {
+	return map[Language]string{English: "English", Dutch: "Nederlands", French: "français", German: "Deutsch"}[l]
+}
+
 // Parse accepts en, nl, fr and de.
 func Parse(s string) (Language, bool) {
 	l := Language(s)
