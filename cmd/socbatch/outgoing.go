@@ -28,6 +28,8 @@ type emptying struct {
 	ledger *ledger.Ledger
 	link   *link
 	signs  bool // the certificate was looked for
+
+	prepared *outgoing.Dir
 	results
 }
 
@@ -68,8 +70,8 @@ func (e *emptying) directory(ctx context.Context, o config.Outgoing) error {
 	if err != nil || len(jobs)+len(wrong) == 0 {
 		return err
 	}
-	if err := d.Prepare(); err != nil {
-		return codedError{errorf("%s: files could not be moved to %s and %s (%s); nothing was sent from there", o.Dir, outgoing.Sent, outgoing.Failed, err), exitFailed}
+	if err := e.prepare(d); err != nil {
+		return err
 	}
 	for _, w := range wrong {
 		e.done(d, w)
@@ -91,6 +93,18 @@ func (e *emptying) directory(ctx context.Context, o config.Outgoing) error {
 		e.done(d, x)
 	}
 	return err
+}
+
+// prepare makes sure, once, that files of a directory can be moved.
+func (e *emptying) prepare(d *outgoing.Dir) error {
+	if e.prepared == d {
+		return nil
+	}
+	if err := d.Prepare(); err != nil {
+		return codedError{errorf("%s: files could not be moved to %s and %s (%s); nothing was sent from there", d.Path(), outgoing.Sent, outgoing.Failed, err), exitFailed}
+	}
+	e.prepared = d
+	return nil
 }
 
 // open lists a directory.
@@ -277,6 +291,9 @@ func (e *emptying) moveLeft(ctx context.Context, d *outgoing.Dir, names []string
 			}
 		}
 		if len(files) > 0 {
+			if err := e.prepare(d); err != nil {
+				return nil, err
+			}
 			e.move(d, inbox.Outcome{Job: inbox.Job{Files: files}, Submission: s, Resumed: true, Err: afterwards(s)}, parts)
 		}
 	}
