@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/hbollon/go-edlib"
 )
 
 // Direction says who sends the files of an application.
@@ -114,42 +116,16 @@ func ApplicationsForRoot(root string) []Application {
 // one; it reports false when none is close.
 func NearestApplication(code string) (Application, bool) {
 	best, bestDistance := Application{}, 3
+	if len(code) > 12 {
+		return best, false
+	}
 	upper := strings.ToUpper(code)
 	for _, a := range applications {
-		if d := editDistance(upper, a.Code); d < bestDistance {
+		if d := edlib.OSADamerauLevenshteinDistance(upper, a.Code); d < bestDistance {
 			best, bestDistance = a, d
 		}
 	}
 	return best, bestDistance < 3
-}
-
-// editDistance counts insertions, deletions, replacements and swaps of
-// neighbours; codes are four letters, so the plain table is enough.
-func editDistance(a, b string) int {
-	if len(a) > 12 {
-		return len(a)
-	}
-	d := make([][]int, len(a)+1)
-	for i := range d {
-		d[i] = make([]int, len(b)+1)
-		d[i][0] = i
-	}
-	for j := range d[0] {
-		d[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			d[i][j] = min(d[i-1][j]+1, d[i][j-1]+1, d[i-1][j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				d[i][j] = min(d[i][j], d[i-2][j-2]+1)
-			}
-		}
-	}
-	return d[len(a)][len(b)]
 }
 
 func applicationForm(code string) bool {

@@ -116,7 +116,7 @@ func (a *app) argumentsOf(c *cobra.Command) cobra.CompletionFunc {
 	case what == "FILE":
 		return nil
 	case what == "DIR":
-		f = directories
+		f = completeDirs
 	case what == "NAME" && c.HasParent() && c.Parent().Name() == "replies":
 		f = proposed(a.replyNames)
 	case what == "NAME" && c.Name() != "name":
@@ -156,7 +156,7 @@ func (a *app) valuesOf(c *cobra.Command, f *pflag.Flag) cobra.CompletionFunc {
 	case "FILE":
 		return nil
 	case "DIR":
-		return directories
+		return completeDirs
 	}
 	return cobra.NoFileCompletions
 }
@@ -170,7 +170,7 @@ func declarations(_ *cobra.Command, _ []string, typed string) ([]cobra.Completio
 	return []cobra.Completion{"xml"}, cobra.ShellCompDirectiveFilterFileExt
 }
 
-func directories(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func completeDirs(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/config"
@@ -32,23 +33,23 @@ const (
 	exitInterrupted = 130
 )
 
-// exitCodes are the exit codes and what they mean, in English.
+// exitCodes are the exit codes, what they mean, and what to do then, in English.
 var exitCodes = []struct {
-	code  int
-	means string
+	code      int
+	means, do string
 }{
-	{exitDone, "done"},
-	{exitFailed, "failed"},
-	{exitUsage, "wrong use or configuration"},
-	{exitPartly, "partly done: some files or sets failed, the others are done"},
-	{exitCredentials, "credentials, certificate or host key"},
-	{exitTemporary, "temporary failure: the same command may succeed later"},
-	{exitRefused, "refused by the authority"},
-	{exitAlready, "already sent"},
-	{exitNoAnswer, "no answer yet"},
-	{exitUnknown, "outcome unknown: a GO was sent and its answer was lost"},
-	{exitLocked, "another process is at work"},
-	{exitInterrupted, "interrupted"},
+	{exitDone, "done", ""},
+	{exitFailed, "failed", "Read the message: it says what was not done, and often which command comes next."},
+	{exitUsage, "wrong use or configuration", "Correct the command or the configuration. Nothing was done."},
+	{exitPartly, "partly done: some files or sets failed, the others are done", "Read the messages of those that failed. The same command, given again, sends nothing twice."},
+	{exitCredentials, "credentials, certificate or host key", "See to what the message names: the user, the SSH key, the certificate or the key of the server."},
+	{exitTemporary, "temporary failure: the same command may succeed later", "Give the same command again later. It goes on where it stopped."},
+	{exitRefused, "refused by the authority", "\"socbatch status NAME\" shows the error codes. Correct the file and submit it."},
+	{exitAlready, "already sent", "There is nothing to do, if the first sending was meant."},
+	{exitNoAnswer, "no answer yet", "Give \"socbatch fetch\" later."},
+	{exitUnknown, "outcome unknown: a GO was sent and its answer was lost", "Give \"socbatch resume\". Do not send the declaration another way in the meantime."},
+	{exitLocked, "another process is at work", "Wait, or add --lock-wait 5m."},
+	{exitInterrupted, "interrupted", "Give the same command again. It goes on where it stopped."},
 }
 
 // usageError is a wrong use of the command line.
@@ -141,14 +142,10 @@ func mostUrgent(codes []int) int {
 	return code
 }
 
-func urgency(code int) int {
-	for i, c := range []int{exitDone, exitAlready, exitTemporary, exitFailed, exitLocked, exitCredentials, exitUsage, exitNoAnswer, exitRefused, exitInterrupted, exitUnknown} {
-		if c == code {
-			return i
-		}
-	}
-	return 0
-}
+// byUrgency are the exit codes of single results, the least urgent first.
+var byUrgency = []int{exitDone, exitAlready, exitTemporary, exitFailed, exitLocked, exitCredentials, exitUsage, exitNoAnswer, exitRefused, exitInterrupted, exitUnknown}
+
+func urgency(code int) int { return max(0, slices.Index(byUrgency, code)) }
 
 // displayPath shortens a path below the home directory for people.
 func displayPath(path string) string {

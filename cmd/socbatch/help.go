@@ -15,14 +15,6 @@ import (
 func (u *ui) speakHelp(root *cobra.Command) {
 	u.speakCommand(root)
 	u.endWithExitCodes(root)
-	// What cobra adds by itself, else later.
-	root.InitDefaultHelpCmd()
-	for _, c := range root.Commands() {
-		if c.Name() == "help" {
-			c.Short = u.in(lang.Word(c.Short))
-			u.speakFlags(c)
-		}
-	}
 	for _, g := range root.Groups() {
 		g.Title = u.in(lang.Word(g.Title))
 	}
@@ -33,7 +25,8 @@ func (u *ui) speakHelp(root *cobra.Command) {
 		"Available Commands:", u.text("Available Commands:"),
 		"Additional Commands:", u.text("Additional Commands:"),
 		"Global Flags:", u.text("Global Flags:"),
-		"Additional help topics:", u.text("Additional help topics:"),
+		"Additional help topics:", u.text("Help topics, with %s:", "socbatch help TOPIC"),
+		"{{rpad .CommandPath .CommandPathPadding}}", "{{rpad .Name .NamePadding}}",
 		"Flags:", u.text("Flags:"),
 		`Use "{{.CommandPath}} [command] --help" for more information about a command.`,
 		u.text("Use \"%s\" for more information about a command.", "{{.CommandPath}} [command] --help"),

@@ -8,6 +8,7 @@ import (
 
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/lang"
+	"github.com/socbatch/socbatch/internal/near"
 )
 
 // loaded is a configuration that was read. It is read once, since it may come
@@ -56,6 +57,11 @@ func (a *app) chooseLanguage(args []string) {
 // checkLanguage refuses a --lang that the tool does not speak.
 func (a *app) checkLanguage() error {
 	if _, ok := lang.Parse(a.flags.lang); !ok && a.flags.lang != "" {
+		for _, l := range lang.Languages() {
+			if _, ok := near.Of(a.flags.lang, []string{l.Name(), l.EnglishName()}); ok {
+				return usagef("--lang: %q is no language of socbatch: did you mean %s?", printable(a.flags.lang), string(l))
+			}
+		}
 		return usagef("--lang: %q is no language of socbatch: use en, nl, fr or de", printable(a.flags.lang))
 	}
 	return nil

@@ -19,6 +19,7 @@ import (
 
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/answers"
+	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/reply"
@@ -29,7 +30,7 @@ import (
 // are formats in English, for each directory.
 var speakers = map[string]map[string]int{
 	".": {
-		"text": 0, "say": 0, "warn": 0, "hint": 0, "result": 0, "count": 1, "Word": 0,
+		"text": 0, "passage": 0, "say": 0, "warn": 0, "hint": 0, "result": 0, "count": 1, "Word": 0,
 		"ask": 0, "usagef": 0, "errorf": 0, "credentialf": 1, "problem.New": 0, "c.fault": 1, "c.warning": 1, "first.fault": 1,
 	},
 	"../../naming":               {"problemf": 0, "add": 1, "warn": 1, "unknown": 0},
@@ -185,9 +186,17 @@ func tableWords() []string {
 
 // helpWords are the texts of the help.
 func helpWords() []string {
-	words := []string{"Help about any command"} // cobra's
+	var words []string
 	for _, x := range exitCodes {
 		words = append(words, x.means)
+		if x.do != "" {
+			words = append(words, x.do)
+		}
+	}
+	for _, v := range config.Variables() {
+		if strings.Contains(v.Sets, " ") { // else it is the key of a setting
+			words = append(words, v.Sets)
+		}
 	}
 	a := &app{ui: &ui{lang: lang.English}, getenv: func(string) string { return "" }}
 	root := newRootCmd(a)

@@ -101,6 +101,7 @@ digits of the SHA-256 choose one.`,
 
 func runReplies(ctx context.Context, a *app, o repliesOptions) (err error) {
 	filter := ledger.ReplyFilter{Application: strings.ToUpper(o.application), Unmatched: o.unmatched, Trouble: o.trouble, Limit: o.limit}
+	a.tellUnknown(o.application)
 	if filter.Environment, filter.Since, err = chosen(a, o.environment, o.since); err != nil {
 		return err
 	}
@@ -138,6 +139,16 @@ func chosen(a *app, environment, since string) (env naming.Environment, from str
 		from = ledger.Moment(t)
 	}
 	return env, from, nil
+}
+
+// tellUnknown warns of a filter that is probably a slip of the pen.
+func (a *app) tellUnknown(application string) {
+	if _, known := naming.LookupApplication(strings.ToUpper(application)); known {
+		return
+	}
+	if x, ok := naming.NearestApplication(application); ok {
+		a.ui.warn("%s is not a known application: did you mean %s?", printable(application), applicationWords(x.Code))
+	}
 }
 
 // withLedger does something with the ledger open.

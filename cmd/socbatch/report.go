@@ -55,6 +55,7 @@ func runReport(ctx context.Context, a *app, o reportOptions) (err error) {
 	if o.html == "-" && a.ui.json {
 		return usagef("--json and the page cannot both go to standard output")
 	}
+	a.tellUnknown(o.application)
 	filter := ledger.Filter{Application: strings.ToUpper(o.application)}
 	if filter.Environment, filter.Since, err = chosen(a, o.environment, o.since); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"log/slog"
 	"maps"
 	"path/filepath"
@@ -8,10 +9,12 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/durable"
 	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/near"
 	"github.com/socbatch/socbatch/internal/schema"
 	"github.com/socbatch/socbatch/internal/secret"
 
@@ -87,7 +90,7 @@ deletes a reply on the server before it is safely stored.`,
 		},
 	}
 	cmd.SetVersionTemplate("socbatch {{.Version}}\n")
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	cmd.SetFlagErrorFunc(wrongFlag)
 	f := cmd.PersistentFlags()
 	f.StringVar(&a.configPath, "config", "", a.ui.text("configuration `FILE` (default %s)", displayPath(config.DefaultPath(a.getenv))))
 	f.BoolVar(&a.ui.json, "json", false, "print the result as JSON on standard output, and nothing else there")
@@ -118,11 +121,26 @@ deletes a reply on the server before it is safely stored.`,
 	add("parts", newCheckCmd(a, runCheck), newNameCmd(a, runName), newSignCmd(a, runSign), newVerifyCmd(a, runVerify))
 	add("try", newSandboxCmd(a, runSandbox), newDemoCmd(a, runDemo))
 	cmd.AddCommand(newCompletionCmd(a), newVersionCmd(a))
+	addHelp(a, cmd)
 	a.complete(cmd)
 	for _, c := range cmd.Commands() {
 		wrapUsage(c)
 	}
 	return cmd
+}
+
+// wrongFlag says what is wrong with a flag.
+func wrongFlag(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) || unknown.GetSpecifiedShortnames() != "" {
+		return usageError{err}
+	}
+	var flags []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { flags = append(flags, f.Name) })
+	if meant, ok := near.Of(unknown.GetSpecifiedName(), flags); ok {
+		return usagef("unknown flag: --%s: did you mean --%s?", unknown.GetSpecifiedName(), meant)
+	}
+	return usageError{err}
 }
 
 // noCommand refuses what stands where the name of a command is expected.
@@ -139,12 +157,29 @@ func noCommand(cmd *cobra.Command, args []string) error {
 	return usagef("unknown command %q", args[0])
 }
 
+// meantBelow finds the command or topic below another that a mistyped word may
+// have meant.
+func meantBelow(cmd *cobra.Command, typed string) (string, bool) {
+	var names []string
+	for _, sub := range cmd.Commands() {
+		if helped(sub) {
+			names = append(names, sub.Name())
+		}
+	}
+	return near.Of(typed, names)
+}
+
 // wrapUsage makes wrong arguments a usage error, which says how the command is
 // used.
 func wrapUsage(c *cobra.Command) {
 	if args := c.Args; args != nil {
 		c.Args = func(cmd *cobra.Command, a []string) error {
 			if args(cmd, a) != nil {
+				if len(a) > 0 {
+					if meant, ok := meantBelow(cmd, a[0]); ok {
+						return usagef("unknown command %q: did you mean %s?", a[0], meant)
+					}
+				}
 				return usagef("%s does not go with %s; it is used so: %s", cmd.CommandPath(), count(len(a), "%d argument", "%d arguments"), cmd.UseLine())
 			}
 			return nil

@@ -194,9 +194,13 @@ func TestHelpIsSaid(t *testing.T) {
 		root := newRootCmd(a)
 		a.ui.speakHelp(root)
 		root.SetOut(a.ui.out)
-		root.SetArgs([]string{"name", "--help"})
-		if err := root.Execute(); err != nil {
-			t.Fatal(err)
+		for _, args := range [][]string{
+			{"name", "--help"}, {"help", "environments"}, {"help", "names"}, {"help", "exit-codes"}, {"help", "configuration"},
+		} {
+			root.SetArgs(args)
+			if err := root.Execute(); err != nil {
+				t.Fatal(err)
+			}
 		}
 	})
 }

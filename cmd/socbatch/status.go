@@ -58,6 +58,7 @@ NAME is the name of the set or of one of its files.`,
 
 func runStatus(ctx context.Context, a *app, o statusOptions) (err error) {
 	filter := ledger.Filter{Application: strings.ToUpper(o.application), Limit: o.limit}
+	a.tellUnknown(o.application)
 	if filter.Environment, filter.Since, err = chosen(a, o.environment, o.since); err != nil {
 		return err
 	}

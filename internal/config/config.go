@@ -368,7 +368,7 @@ func (c *Config) decode(path, text string) error {
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		sort.Slice(unknown, func(i, j int) bool { return len(unknown[i]) > len(unknown[j]) })
 		key := unknown[0]
-		return &Error{Path: path, Line: lineOf(text, key), Key: key.String(), Problem: problem.New("there is no such setting")}
+		return &Error{Path: path, Line: lineOf(text, key), Key: key.String(), Problem: noSuchSetting(key.String())}
 	}
 	dir := filepath.Dir(path)
 	for _, p := range c.paths() {

@@ -102,15 +102,17 @@ func TestLoadRefuses(t *testing.T) {
 		line       int
 		want       string
 	}{
-		{"unknown setting", "sender = \"101380\"\n\nsendr = \"1\"\n", 3, "sendr: there is no such setting"},
-		{"unknown in a table", "[endpoint]\nhost = \"x\"\n  hots = \"y\" # typo\n", 3, "endpoint.hots"},
-		{"unknown table", "sender = \"101380\"\n[endpiont]\nhost = \"x\"\n", 3, "endpiont.host"},
-		{"empty unknown table", "[endpiont]\n", 1, "endpiont"},
-		{"same name in another table", "[endpoint]\nhost = \"x\"\n[identity]\nhost = \"x\"\n", 4, "identity.host"},
+		{"unknown setting", "sender = \"101380\"\n\nsendr = \"1\"\n", 3, "sendr: there is no such setting: did you mean sender?"},
+		{"unknown in a table", "[endpoint]\nhost = \"x\"\n  hots = \"y\" # typo\n", 3, "did you mean endpoint.host?"},
+		{"unknown table", "sender = \"101380\"\n[endpiont]\nhost = \"x\"\n", 3, "did you mean endpoint.host?"},
+		{"empty unknown table", "[endpiont]\n", 1, "did you mean endpoint?"},
+		{"same name in another table", "[endpoint]\nhost = \"x\"\n[identity]\nhost = \"x\"\n", 4, "did you mean endpoint.host?"},
+		{"forgotten table", "p12 = \"x\"\n", 1, "did you mean identity.p12?"},
+		{"name of several", "timeout = \"1s\"\n", 1, "timeout: there is no such setting"},
 		{"dotted", "endpoint.hots = 1\n", 1, "endpoint.hots"},
 		{"with a mark", "\ufeffsendr = 1\n", 1, "sendr"},
 		{"no TOML", "sender = \"101380\"\nhost = = 1\n", 2, ""},
-		{"password in the file", "[identity]\npassword = \"geheim\"\n", 2, "identity.password"},
+		{"password in the file", "[identity]\npassword = \"geheim\"\n", 2, "identity.password: there is no such setting"},
 		{"odd time", "[endpoint]\ntimeout = \"soon\"\n", 0, "not a time"},
 		{"time below zero", "[endpoint]\ntimeout = \"-1s\"\n", 0, "not a time"},
 		{"no time", "[endpoint]\ntimeout = \"0s\"\n", 0, "endpoint.timeout"},
@@ -190,6 +192,24 @@ from = `+day+"\n"))
 			c.Endpoint.NextKeyPassphraseFile != filepath.Join(dir, "new-passphrase") || err != nil {
 			t.Errorf("%+v, %v", c, err)
 		}
+	}
+}
+
+func TestSettings(t *testing.T) {
+	list := map[string]string{}
+	for _, s := range config.Settings() {
+		list[s.Key] = s.Default
+	}
+	for key, want := range map[string]string{
+		"sender": "", "state_dir": "", "endpoint.host": `"sftp.socialsecurity.be"`, "endpoint.port": "8022", "endpoint.timeout": `"1m"`, "status.receipt_after": `"24h"`,
+		"endpoint.agent": "false", "hooks.on_reply": "", "declaration.max_size": "2147483648",
+	} {
+		if got, ok := list[key]; !ok || got != want {
+			t.Errorf("%s: %s, %t instead of %s", key, got, ok, want)
+		}
+	}
+	if _, ok := list["identity.-"]; ok {
+		t.Error("a password from the environment is no setting of the file")
 	}
 }
 

@@ -30,6 +30,11 @@ func (l Language) Name() string {
 	return map[Language]string{English: "English", Dutch: "Nederlands", French: "français", German: "Deutsch"}[l]
 }
 
+// EnglishName is the name of the language in English.
+func (l Language) EnglishName() string {
+	return map[Language]string{English: "English", Dutch: "Dutch", French: "French", German: "German"}[l]
+}
+
 // Parse accepts en, nl, fr and de.
 func Parse(s string) (Language, bool) {
 	l := Language(s)

@@ -1,0 +1,31 @@
+// Package near finds what a mistyped word may have meant.
+package near
+
+import (
+	"strings"
+
+	"github.com/hbollon/go-edlib"
+)
+
+// longest is the length above which nothing is looked for.
+const longest = 40
+
+// Of finds the word that is closest to the typed one, in whatever case: short
+// words may differ in one letter, long ones in two, a swap of neighbours being
+// one. It reports false when none is so close.
+func Of(typed string, among []string) (string, bool) {
+	if len(typed) > longest {
+		return "", false
+	}
+	most := 1
+	if len(typed) > 3 {
+		most = 2
+	}
+	best, found := "", false
+	for _, w := range among {
+		if d := edlib.OSADamerauLevenshteinDistance(strings.ToLower(typed), strings.ToLower(w)); d <= most && d < len(w) {
+			best, most, found = w, d-1, true
+		}
+	}
+	return best, found
+}
