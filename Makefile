@@ -17,7 +17,7 @@ VULN_VERSION = v1.9.0
 
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 
-.PHONY: help demo build install test lint vuln fuzz bench crash disk cross clean
+.PHONY: help demo build install docs test lint vuln fuzz bench crash disk cross clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | while IFS='	' read -r target text; do \
@@ -34,6 +34,10 @@ install: build ## install to PREFIX (/usr/local), below DESTDIR
 	mkdir -p "$(DESTDIR)$(PREFIX)/bin"
 	cp .build/socbatch "$(DESTDIR)$(PREFIX)/bin/socbatch"
 	chmod 755 "$(DESTDIR)$(PREFIX)/bin/socbatch"
+	scripts/share.sh .build/socbatch "$(DESTDIR)$(PREFIX)/share"
+
+docs: ## write docs/reference.md and the words of the help tests anew, from the code
+	$(GO) test ./cmd/socbatch -count=1 -run '^(TestReference|TestHelpIsSaid)$$' -update
 
 test: ## install what the tests need where possible, and run them all
 	scripts/test-tools.sh

@@ -20,6 +20,7 @@ sftp-server openssh-sftp-server
 ssh-keygen openssh-client
 openssl openssl
 mount mount
+mandoc mandoc
 xmllint libxml2-utils
 keytool -'
 

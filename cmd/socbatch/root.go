@@ -120,7 +120,7 @@ deletes a reply on the server before it is safely stored.`,
 	add("trouble", newResumeCmd(a, runResume), newCancelCmd(a, runCancel), newMarkSentCmd(a, runMarkSent), newResubmitCmd(a, runResubmit), newHostKeyCmd(a), newDoctorCmd(a, runDoctor))
 	add("parts", newCheckCmd(a, runCheck), newNameCmd(a, runName), newSignCmd(a, runSign), newVerifyCmd(a, runVerify))
 	add("try", newSandboxCmd(a, runSandbox), newDemoCmd(a, runDemo))
-	cmd.AddCommand(newCompletionCmd(a), newVersionCmd(a))
+	cmd.AddCommand(newCompletionCmd(a), newManCmd(a), newVersionCmd(a))
 	addHelp(a, cmd)
 	a.complete(cmd)
 	for _, c := range cmd.Commands() {
