@@ -14,14 +14,15 @@ SEED = 1
 SERVER = sandbox
 LINT_VERSION = v2.15.0
 VULN_VERSION = v1.9.0
+RELEASE_TOOLS = v2.15.1 v1.57.1 # of goreleaser and syft
 
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 
-.PHONY: help demo build install docs test lint vuln fuzz bench crash disk cross clean
+.PHONY: help demo build install docs test lint vuln fuzz bench crash disk cross release-dry release-check reproducible wine clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | while IFS='	' read -r target text; do \
-		printf '  make %-8s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | while IFS='	' read -r target text; do \
+		printf '  make %-14s %s\n' "$$target" "$$text"; done
 
 demo: build ## send two declarations to a server on this machine and fetch the answers
 	.build/socbatch demo
@@ -71,6 +72,18 @@ cross: ## check and build for Linux on ARM, Windows and macOS
 		$(BUILD) -o ".build/$$GOOS-$$GOARCH/" ./cmd/socbatch && \
 		CGO_ENABLED=0 $(GO) vet ./... || exit 1; \
 	done
+
+release-dry: ## make archives, packages, checksums and SBOMs in .build/release, and publish nothing
+	scripts/release.sh $(RELEASE_TOOLS)
+
+release-check: ## install the package of release-dry in a clean Debian, and try it there
+	scripts/release-check.sh
+
+reproducible: ## make the release of the last commit twice, and compare
+	scripts/reproducible.sh $(RELEASE_TOOLS)
+
+wine: ## run the tests of the packages for Windows, under wine
+	GO="$(GO)" scripts/wine.sh
 
 clean: ## remove what was built
 	rm -rf .build
