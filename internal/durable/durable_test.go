@@ -95,7 +95,7 @@ func TestWriteFile(t *testing.T) {
 			if got := list(t, dir); got != c.want {
 				t.Errorf("in the directory: %q, want %q", got, c.want)
 			}
-			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+			if info, err := os.Stat(path); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 				t.Errorf("got %v, %v", info, err)
 			}
 		})
@@ -222,7 +222,7 @@ func TestMkdirAll(t *testing.T) {
 		t.Errorf("flushed %v, want %v", synced, want)
 	}
 	for p := dir; p != root; p = filepath.Dir(p) {
-		if info, err := os.Stat(p); err != nil || info.Mode().Perm() != 0o700 {
+		if info, err := os.Stat(p); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o700 {
 			t.Errorf("%s: %v, %v", p, info, err)
 		}
 	}
