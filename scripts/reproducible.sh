@@ -8,8 +8,9 @@ cd "$(dirname "$0")/.."
 mkdir -p .build/tools
 work=$(mktemp -d)
 trap 'chmod -R u+w "$work" && rm -rf "$work"' EXIT
+git clone -q --no-hardlinks . "$work/one"
+git clone -q --no-hardlinks "$work/one" "$work/another-and-longer"
 for n in one another-and-longer; do
-	git clone -q --no-hardlinks . "$work/$n"
 	mkdir -p "$work/$n/.build"
 	ln -s "$PWD/.build/tools" "$work/$n/.build/tools"
 	echo "building in a directory named $n"

@@ -30,6 +30,11 @@ fi
 export WINEPREFIX="$PWD/.build/wine" WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml='
 mkdir -p "$WINEPREFIX" .build/wine-go
 [ -d "$WINEPREFIX/drive_c/windows" ] || wine wineboot -i >/dev/null 2>&1
+# Its servers outlive the tests; started by a test they would keep its output
+# open.
+wineserver -p >/dev/null 2>&1 </dev/null || true
+wine cmd /c exit >/dev/null 2>&1 </dev/null
+trap 'wineserver -k || true' EXIT
 system="$WINEPREFIX/drive_c/windows/system32"
 if [ ! -e "$system/bcryptprimitives.dll" ]; then
 	printf 'LIBRARY bcryptprimitives.dll\nEXPORTS\n  ProcessPrng = advapi32.SystemFunction036\n' >.build/wine-go/prng.def
@@ -47,4 +52,4 @@ cmp -s "$root/src/$at" .build/wine-go/at_windows.go && {
 printf '{"Replace": {"%s": "%s"}}\n' "$root/src/$at" "$PWD/.build/wine-go/at_windows.go" >.build/wine-go/overlay.json
 
 [ $# -gt 0 ] || set -- ./naming ./sign/... ./transport/... ./inbox ./outbox ./examples $($go list ./internal/...)
-GOOS=windows GOARCH=amd64 CGO_ENABLED=0 exec $go test -overlay "$PWD/.build/wine-go/overlay.json" -exec "$(command -v wine)" "$@"
+GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $go test -overlay "$PWD/.build/wine-go/overlay.json" -exec "$(command -v wine)" "$@"

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -18,9 +19,14 @@ import (
 func env(t *testing.T, pairs ...string) func(string) string {
 	t.Helper()
 	home := t.TempDir()
-	t.Setenv("HOME", home)
-	t.Setenv("XDG_CONFIG_HOME", "")
 	values := map[string]string{"HOME": home}
+	if runtime.GOOS == "windows" {
+		values["USERPROFILE"], values["AppData"] = home, filepath.Join(home, "AppData", "Roaming")
+	}
+	for name, value := range values {
+		t.Setenv(name, value)
+	}
+	t.Setenv("XDG_CONFIG_HOME", "")
 	for i := 0; i < len(pairs); i += 2 {
 		values[pairs[i]] = pairs[i+1]
 	}
@@ -34,6 +40,9 @@ func TestDefaults(t *testing.T) {
 		t.Fatalf("got %q, %v", path, err)
 	}
 	state := filepath.Join(getenv("HOME"), ".local", "state", "socbatch")
+	if runtime.GOOS == "windows" {
+		state = filepath.Join(getenv("AppData"), "socbatch")
+	}
 	if c.StateDir != state || c.Replies.Archive != filepath.Join(state, "replies") || c.Environment != "" || c.Endpoint.Host != "sftp.socialsecurity.be" ||
 		c.Endpoint.Port != 8022 || c.Endpoint.AllowSSHRSA || c.Endpoint.Parallel != 64 {
 		t.Errorf("%+v", c)
@@ -47,6 +56,10 @@ func TestDefaults(t *testing.T) {
 }
 
 func TestLoad(t *testing.T) {
+	drive := "" // of absolute paths
+	if runtime.GOOS == "windows" {
+		drive = "C:"
+	}
 	file := testkit.WriteFile(t, t.TempDir(), "s.toml", []byte("\ufeff"+`# a comment
 sender = "101380"
 environment = "T"
@@ -54,7 +67,7 @@ state_dir = "state"
 [endpoint]
 host = "localhost"
 key = "~/key"
-known_hosts = ["known", "/etc/known"]
+known_hosts = ["known", "`+drive+`/etc/known"]
 timeout = "90s"
 [identity]
 p12 = "certs/me.p12"
@@ -63,7 +76,7 @@ registered = "certs/me.cer"
 settle = "0s"
 schema_dir = "xsd"
 [replies]
-archive = "/srv/replies"
+archive = "`+drive+`/srv/replies"
 `))
 	dir := filepath.Dir(file)
 	getenv := env(t, "SOCBATCH_CONFIG", file)
@@ -74,7 +87,7 @@ archive = "/srv/replies"
 	e := c.Endpoint
 	if c.StateDir != filepath.Join(dir, "state") || c.Identity.P12 != filepath.Join(dir, "certs", "me.p12") || c.Identity.Registered != filepath.Join(dir, "certs", "me.cer") ||
 		e.Key != filepath.Join(getenv("HOME"), "key") ||
-		!slices.Equal(e.KnownHosts, []string{filepath.Join(dir, "known"), "/etc/known"}) || c.Replies.Archive != "/srv/replies" ||
+		!slices.Equal(e.KnownHosts, []string{filepath.Join(dir, "known"), drive + "/etc/known"}) || c.Replies.Archive != drive+"/srv/replies" ||
 		c.Declaration.SchemaDir != filepath.Join(dir, "xsd") {
 		t.Errorf("paths: %+v", c)
 	}

@@ -31,7 +31,11 @@ func TestMain(m *testing.M) {
 }
 
 func TestOpen(t *testing.T) {
-	for _, name := range []string{"ledger.db", "with space.db", "odd #?%41&é.db"} {
+	names := []string{"ledger.db", "with space.db", "odd #%41&é.db"}
+	if runtime.GOOS != "windows" { // where no file has a ?
+		names = append(names, "odd ?.db")
+	}
+	for _, name := range names {
 		path := filepath.Join(t.TempDir(), "new", name)
 		l := testkit.Ledger(t, path)
 		s := testkit.Reserve(t, l, testkit.Draft([]string{"a"}))
