@@ -51,5 +51,5 @@ cmp -s "$root/src/$at" .build/wine-go/at_windows.go && {
 }
 printf '{"Replace": {"%s": "%s"}}\n' "$root/src/$at" "$PWD/.build/wine-go/at_windows.go" >.build/wine-go/overlay.json
 
-[ $# -gt 0 ] || set -- ./naming ./sign/... ./transport/... ./inbox ./outbox ./examples $($go list ./internal/...)
+[ $# -gt 0 ] || set -- ./naming ./sign/... ./transport/... ./inbox ./outbox ./examples $($go list ./internal/...) ./cmd/socbatch
 GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $go test -overlay "$PWD/.build/wine-go/overlay.json" -exec "$(command -v wine)" "$@"

@@ -13,6 +13,9 @@ import (
 // which takes time and memory of its own.
 func builtProgram(t *testing.T) string {
 	t.Helper()
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("needs go, to build the program")
+	}
 	file, err := built()
 	if err != nil {
 		t.Fatal(err)

@@ -190,6 +190,7 @@ func TestErrorsAreSaid(t *testing.T) {
 
 func TestHelpIsSaid(t *testing.T) {
 	t.Parallel()
+	needsSlashes(t)
 	golden(t, "help", func(a *app) {
 		root := newRootCmd(a)
 		a.ui.speakHelp(root)

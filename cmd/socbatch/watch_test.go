@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -36,6 +37,9 @@ func (st *stand) command(ctx context.Context, args ...string) (code int, stderr 
 // Of a run that somebody interrupted no hook is told; of another failure it is.
 func TestInterruptedRunTellsNobody(t *testing.T) {
 	t.Parallel()
+	if _, err := exec.LookPath("sh"); err != nil {
+		t.Skip("needs sh, as a hook")
+	}
 	st := newStand(t, t.TempDir(), nil)
 	told := filepath.Join(t.TempDir(), "told")
 	st.configure(t, fmt.Sprintf("[hooks]\non_error = [%q, \"-c\", 'cat > \"$0\"', %q]\n", "sh", told))

@@ -116,6 +116,9 @@ func TestSchedulesAreFoundByName(t *testing.T) {
 }
 
 func TestStepName(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("crashes are planted on Unix only")
+	}
 	t.Parallel()
 	for line, want := range map[string]string{
 		"rename /x/client/state/spool/20261125T043757-2bd7f68dc921/2.FI":        "rename state/spool/SET/PART.FI",
