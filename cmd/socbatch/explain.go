@@ -194,12 +194,12 @@ func explain(err error) explanation {
 
 func transportHints(x *explanation, err error) {
 	if p, ok := errors.AsType[*proxy.Error](err); ok {
-		x.Class = "proxy"
+		if !p.Temporary() {
+			x.Class = "proxy"
+		}
 		proxyHints(x, p)
 	} else if c, ok := errors.AsType[*transport.ConnectError](err); ok {
 		connectHints(x, c, err)
-	} else if errors.Is(err, transport.ErrStalled) {
-		firewallHint(x, err)
 	}
 	switch transport.ClassOf(err) {
 	case transport.Authentication:

@@ -22,12 +22,14 @@ import (
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
+	"github.com/socbatch/socbatch/internal/problem"
 	"github.com/socbatch/socbatch/internal/report"
 	"github.com/socbatch/socbatch/internal/testkit"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/sign"
 	"github.com/socbatch/socbatch/transport"
 	"github.com/socbatch/socbatch/transport/hostkey"
+	"github.com/socbatch/socbatch/transport/proxy"
 	"github.com/socbatch/socbatch/transport/sshkey"
 )
 
@@ -148,6 +150,13 @@ func named(t *testing.T, name string) error {
 	return err
 }
 
+func connecting(class transport.Class, reason, err error) error {
+	return &transport.Error{
+		Op: "connect", Path: "sftp.socialsecurity.be:8022", Class: class, Kind: transport.ErrConnection,
+		Err: &transport.ConnectError{Reason: reason, Err: err},
+	}
+}
+
 // What goes wrong most, and what to do next, read aloud.
 func TestErrorsAreSaid(t *testing.T) {
 	t.Parallel()
@@ -170,6 +179,11 @@ func TestErrorsAreSaid(t *testing.T) {
 			&inbox.SourceError{Path: "x.xml", Err: fs.ErrNotExist},
 			&inbox.SourceError{Path: "x.xml", Err: fmt.Errorf("%w: 5 bytes, 4 allowed", inbox.ErrTooLarge)},
 			host,
+			askWhom(host, config.Config{Status: config.Status{Contact: "Eranova"}}),
+			connecting(transport.Temporary, transport.ErrTimedOut, os.ErrDeadlineExceeded),
+			connecting(transport.Temporary, transport.ErrNotSSH, io.EOF),
+			connecting(transport.Permanent, nil, &proxy.Error{Proxy: "proxy:3128", Reason: proxy.ErrAuthentication, Err: errors.New("HTTP status 407")}),
+			&hostkey.FileError{File: "known_hosts", Line: 3, Err: problem.New("the key is damaged")},
 			fmt.Errorf("certificate c.p12: %w", sign.ErrWrongPassword),
 			errorf("SSH key %s: %s; nothing was sent", "id", &sshkey.FormatError{Found: "a public key", Hint: "give the private key file, usually the same name without .pub"}),
 			ledger.ErrNoSubmission,

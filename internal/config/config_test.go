@@ -157,6 +157,13 @@ func TestLoadRefuses(t *testing.T) {
 		{"outgoing application", "[[outgoing]]\ndir = \"out\"\nenvironment = \"T\"\napplication = \"dimona\"\n", 0, "outgoing.application: write the application as four capital letters"},
 		{"outgoing twice", "[[outgoing]]\ndir = \"out\"\nenvironment = \"T\"\n[[outgoing]]\ndir = \"./out/\"\nenvironment = \"R\"\n", 0, "named twice"},
 		{"unknown in outgoing", "[[outgoing]]\ndir = \"out\"\nenv = \"T\"\n", 3, "outgoing.env"},
+		{"proxy of no kind", "[endpoint]\nproxy = \"proxy.example.org:3128\"\n", 0, "endpoint.proxy: it must begin with"},
+		{"proxy without a port", "[endpoint]\nproxy = \"http://proxy.example.org\"\n", 0, "endpoint.proxy: it must have a host and a port"},
+		{"proxy with a password", "[endpoint]\nproxy = \"http://jan:geheim@proxy.example.org:3128\"\n", 0, "endpoint.proxy: a password does not belong here"},
+		{"odd proxy with a password", "[endpoint]\nproxy = \"htp://jan:geheim@proxy.example.org:x\"\n", 0, "endpoint.proxy"},
+		{"password for nobody", "[endpoint]\nproxy = \"http://proxy.example.org:3128\"\nproxy_password_file = \"f\"\n", 0, "no user name"},
+		{"two proxies", "[endpoint]\nproxy = \"http://proxy.example.org:3128\"\nproxy_command = [\"nc\"]\n", 0, "endpoint.proxy_command"},
+		{"proxy command without a program", "[endpoint]\nproxy_command = [\"\"]\n", 0, "endpoint.proxy_command"},
 		{"heartbeat", "[monitoring]\nheartbeat_url = \"https://ann:geheim@example.org/\"\n", 0, "monitoring.heartbeat_url"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -295,9 +302,27 @@ application = "DMFA"
 	}
 }
 
+func TestProxy(t *testing.T) {
+	file := testkit.WriteFile(t, t.TempDir(), "s.toml", []byte("[endpoint]\nproxy_command = [\"bin/relay\", \"%h\"]\nproxy_password_file = \"pw\"\n"))
+	dir := filepath.Dir(file)
+	c, _, err := config.Load(file, env(t))
+	if err != nil || !slices.Equal(c.Endpoint.ProxyCommand, []string{filepath.Join(dir, "bin", "relay"), "%h"}) || c.Endpoint.ProxyPasswordFile != filepath.Join(dir, "pw") {
+		t.Errorf("%+v, %v", c.Endpoint, err)
+	}
+	// The variable goes before what the file says of either kind.
+	c, _, err = config.Load(file, env(t, "SOCBATCH_PROXY", "socks5://jan@proxy:1080", "SOCBATCH_PROXY_PASSWORD", "geheim"))
+	if err != nil || c.Endpoint.Proxy != "socks5://jan@proxy:1080" || c.Endpoint.ProxyPassword != "geheim" || len(c.Endpoint.ProxyCommand) > 0 {
+		t.Errorf("%+v, %v", c.Endpoint, err)
+	}
+	c, _, err = config.Load(file, env(t, "SOCBATCH_PROXY", config.NoProxy))
+	if err != nil || c.Endpoint.Proxy != config.NoProxy {
+		t.Errorf("%+v, %v", c.Endpoint, err)
+	}
+}
+
 func TestWithoutSecrets(t *testing.T) {
 	got := config.WithoutSecrets([]string{
-		"PATH=/bin", "SOCBATCH_P12_PASSWORD=x", "socbatch_key_passphrase=x", "SOCBATCH_P12_PASSWORD_FILE=f", "SOCBATCH_CONFIG=c", "SOCBATCH_KEY_PASSPHRASE=",
+		"PATH=/bin", "SOCBATCH_P12_PASSWORD=x", "socbatch_key_passphrase=x", "SOCBATCH_P12_PASSWORD_FILE=f", "SOCBATCH_CONFIG=c", "SOCBATCH_KEY_PASSPHRASE=", "SOCBATCH_PROXY_PASSWORD=x",
 	})
 	if !slices.Equal(got, []string{"PATH=/bin", "SOCBATCH_P12_PASSWORD_FILE=f", "SOCBATCH_CONFIG=c"}) {
 		t.Errorf("%q", got)
