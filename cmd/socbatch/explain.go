@@ -227,7 +227,7 @@ const notTheServer = "what answers is not the server that was meant, or it is br
 
 func connectHints(x *explanation, c *transport.ConnectError, err error) {
 	switch c.Reason {
-	case transport.ErrNameUnknown, transport.ErrNameLookup:
+	case transport.ErrNameUnknown, transport.ErrNameLookup: //nolint:errorlint // one of the sentinels itself
 		x.hint("check endpoint.host, and that this machine can look up names")
 	case transport.ErrUnreachable:
 		x.hint("check the network of this machine (cable, Wi-Fi, VPN)")
@@ -265,7 +265,7 @@ func firewallHint(x *explanation, err error) {
 
 func proxyHints(x *explanation, e *proxy.Error) {
 	switch e.Reason {
-	case proxy.ErrUnreachable:
+	case proxy.ErrUnreachable: //nolint:errorlint // one of the sentinels itself
 		x.hint("check the address of the proxy (endpoint.proxy), and that it is running")
 	case proxy.ErrAuthentication:
 		x.hint("put the user name into the address of the proxy, as http://NAME@host:port, and the password into a file that proxy_password_file names")

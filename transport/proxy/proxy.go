@@ -64,7 +64,7 @@ func (e *Error) Unwrap() []error {
 // this side.
 func (e *Error) Temporary() bool {
 	switch e.Reason {
-	case ErrAuthentication, ErrForbidden, ErrCertificate:
+	case ErrAuthentication, ErrForbidden, ErrCertificate: //nolint:errorlint // one of the sentinels itself
 		return false
 	case ErrCommand:
 		return !errors.Is(e.Err, os.ErrNotExist) && !errors.Is(e.Err, os.ErrPermission) && !errors.Is(e.Err, exec.ErrNotFound) && !errors.Is(e.Err, exec.ErrDot)
