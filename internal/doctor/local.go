@@ -268,7 +268,7 @@ func (r *run) certificate(ctx context.Context) []Result {
 	switch {
 	case errors.Is(err, sign.ErrExpired):
 		wrong = append(wrong, found(CertificateExpired, "the certificate of %s ended on %s", info.Owner, day(cert.NotAfter)).
-			fix("get a new certificate, register its .cer on the portal, and configure its .p12"))
+			fix("get a new certificate, register its .cer on the portal (socbatch cert export writes it), and name its .p12 under [identity.next]: it takes over by itself"))
 	case errors.Is(err, sign.ErrNotYetValid):
 		wrong = append(wrong, found(CertificateNotYet, "the certificate of %s is valid from %s only", info.Owner, day(cert.NotBefore)).
 			fix("wait until then; or set the clock of this machine right, if that is wrong"))
@@ -344,7 +344,7 @@ func (r *run) keyFile(ctx context.Context, file string) []Result {
 	return or(wrong, fine("%s: RSA with %d bits, with a passphrase", file, bits))
 }
 
-const newKey = "make a new key of 4096 bits and register its public half on the portal: ssh-keygen -t rsa -b 4096"
+const newKey = "make a new key and register its public half on the portal: socbatch keys generate"
 
 // rsaBits is 0 for other keys.
 func rsaBits(key ssh.PublicKey) int {

@@ -60,8 +60,9 @@ func wrongKey(e *hostkey.Error) Result {
 		return found(HostKeyRevoked, "%s", e).fix("this key was declared stolen or lost: do not connect; ask the office for its new key")
 	case errors.Is(e, hostkey.ErrChanged):
 		return found(HostKeyChanged, "%s", e).
-			fix("somebody may be listening in: do not go on before the office has confirmed the new fingerprint").
-			fix("if it has: socbatch hostkey accept %s", e.Fingerprint)
+			fix("it may be a new key of the office; or another server answers, because of a wrong endpoint.host, endpoint.port or proxy; or somebody in between poses as the server").
+			fix("ask the office for the fingerprint of its key, at a number that you know; do not go on before it has confirmed it").
+			fix("if it is confirmed: socbatch hostkey remove %s, then socbatch hostkey accept %s; a fingerprint in endpoint.host_keys is yours to replace", e.Host, e.Fingerprint)
 	}
 	return found(HostKeyUnknown, "%s", e).
 		fix("compare the fingerprint with the one that the office gives you by telephone; if it is the same, accept it once: socbatch hostkey accept %s", e.Fingerprint)
