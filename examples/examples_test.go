@@ -75,7 +75,7 @@ func TestConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := regexp.MustCompile(`(?m)^# ([a-z_0-9]+ = )`).ReplaceAllString(string(text), "$1")
+	all := regexp.MustCompile(`(?m)^# ([a-z_0-9]+ = |\[\[)`).ReplaceAllString(string(text), "$1")
 	path := filepath.Join(t.TempDir(), "socbatch.toml")
 	if err := os.WriteFile(path, []byte(all), 0o600); err != nil {
 		t.Fatal(err)
@@ -92,7 +92,7 @@ func TestConfiguration(t *testing.T) {
 		t.Errorf("a default in a comment is not the default:\n%+v\n%+v", c, uncommented)
 	}
 	settings(reflect.TypeOf(c), "", func(table, key string) {
-		_, body, found := strings.Cut("\n"+all, "\n["+table+"]\n")
+		_, body, found := strings.Cut(strings.NewReplacer("\n[[", "\n[", "]]\n", "]\n").Replace("\n"+all), "\n["+table+"]\n")
 		if table == "" {
 			body, found = all, true
 		}
@@ -111,6 +111,8 @@ func settings(of reflect.Type, table string, f func(table, key string)) {
 		case key == "-":
 		case field.Type.Kind() == reflect.Struct:
 			settings(field.Type, strings.TrimPrefix(table+"."+key, "."), f)
+		case field.Type.Kind() == reflect.Slice && field.Type.Elem().Kind() == reflect.Struct:
+			settings(field.Type.Elem(), strings.TrimPrefix(table+"."+key, "."), f)
 		default:
 			f(table, key)
 		}

@@ -53,6 +53,71 @@ func TestGrowingFileIsLeft(t *testing.T) {
 	})
 }
 
+// A set that came to its end before its file was moved is not sent again,
+// whatever became of it; another file in the place of that one is.
+func TestMoveLeft(t *testing.T) {
+	t.Parallel()
+	sent := []inbox.State{inbox.Uploading, inbox.Unknown, inbox.Sent}
+	for _, c := range []struct {
+		name    string
+		states  []inbox.State
+		content []byte // nil: the file is gone
+		where   outgoing.Place
+		code    int
+		ready   []string
+	}{
+		{"sent", sent, testkit.Dimona("1"), outgoing.Sent, exitDone, nil},
+		{"accepted", append(slices.Clone(sent), inbox.Accepted), testkit.Dimona("1"), outgoing.Sent, exitDone, nil},
+		{"refused", append(slices.Clone(sent), inbox.Refused), testkit.Dimona("1"), outgoing.Failed, exitRefused, nil},
+		{"given up", []inbox.State{inbox.Cancelled}, testkit.Dimona("1"), outgoing.Failed, exitFailed, nil},
+		{"another file", sent, []byte("other"), "", 0, []string{"a.xml"}},
+		{"gone", sent, nil, "", 0, nil},
+		{"not finished", []inbox.State{inbox.Uploading}, testkit.Dimona("1"), "", 0, []string{"a.xml"}},
+	} {
+		dir := t.TempDir() // without sent and failed: somebody removed them
+		l := testkit.Ledger(t, "")
+		draft := testkit.Draft([]string{"1"})
+		draft.ToMove, draft.Parts[0].Source = true, filepath.Join(dir, "a.xml")
+		set := testkit.Reserve(t, l, draft)
+		testkit.Walk(t, l, set.ID, c.states...)
+		var names []string
+		if c.content != nil {
+			testkit.WriteFile(t, dir, "a.xml", c.content)
+			names = []string{"a.xml"}
+		}
+		var said bytes.Buffer
+		e := &emptying{
+			app:    &app{ui: &ui{streams: streams{out: &said, err: &said}}, now: testkit.Now},
+			base:   &submission{config: config.Config{Sender: draft.Sender}, env: draft.Environment},
+			ledger: l,
+		}
+		d := outgoing.New(dir, &durable.Disk{})
+		ready, err := e.moveLeft(t.Context(), d, names)
+		if err != nil || !slices.Equal(ready, c.ready) {
+			t.Errorf("%s: ready %q, %v", c.name, ready, err)
+		}
+		open, err := l.ToMove(t.Context(), draft.Sender, draft.Environment)
+		if err != nil || (len(open) > 0) != (c.name == "not finished") {
+			t.Errorf("%s: still to be moved: %v, %v", c.name, open, err)
+		}
+		if c.where == "" {
+			if len(e.outcomes) > 0 {
+				t.Errorf("%s: %+v", c.name, e.outcomes)
+			}
+			continue
+		}
+		want := []string{filepath.Join(d.Place(c.where), "a.xml")}
+		if len(e.outcomes) != 1 || exitCode(e.outcomes[0].Err) != c.code || !slices.Equal(e.moved[0], want) {
+			t.Fatalf("%s: %+v, moved to %q", c.name, e.outcomes, e.moved)
+		}
+		for _, f := range []string{want[0], want[0] + ".txt"} {
+			if _, err := os.Stat(f); err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		}
+	}
+}
+
 // Only what is wrong with a file itself puts it aside.
 func TestOwnFault(t *testing.T) {
 	t.Parallel()

@@ -25,7 +25,7 @@ func submitDirs(ctx context.Context, a *app, o submitOptions) (err error) {
 	if o.parts || o.resubmit {
 		return usagef("--parts and --resubmit go with files, and %s is a directory; nothing was sent", o.files[0])
 	}
-	dirs, env, err := directories(o, s.config)
+	dirs, env, err := namedDirs(o, s.config)
 	if err != nil {
 		return err
 	}
@@ -115,9 +115,9 @@ func (e *emptying) fail(err error) {
 	}
 }
 
-// directories are those that were named, with what the configuration says of
+// namedDirs are the directories that were named, with what the configuration says of
 // them, and the environment of all.
-func directories(o submitOptions, c config.Config) ([]config.Outgoing, naming.Environment, error) {
+func namedDirs(o submitOptions, c config.Config) ([]config.Outgoing, naming.Environment, error) {
 	var dirs []config.Outgoing
 	env := o.environment
 	for _, f := range o.files {
