@@ -20,6 +20,7 @@ func TestDeclarations(t *testing.T) {
 		forms               int
 	}{
 		"dimona-in.xml":      {"Dimona", "20231", "", 1},
+		"dimona-out.xml":     {"Dimona", "20231", "", 1},
 		"dimona-refused.xml": {"Dimona", "20231", declaration.NoDeclaration, 0},
 		"dmfa-part1.xml":     {"DmfAOriginal", "20223", "", 1},
 		"dmfa-part2.xml":     {"DmfAOriginal", "20223", "", 1},

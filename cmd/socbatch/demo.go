@@ -143,7 +143,12 @@ func (d *demo) conclude(s *sandbox.Server) error {
 
 // demoFiles writes the example declarations, where a person would have them.
 func demoFiles(dir string) (map[string]string, error) {
-	target := filepath.Join(dir, "declarations")
+	return examplesInto(filepath.Join(dir, "declarations"))
+}
+
+// examplesInto writes the example declarations. Files of their names that are
+// there already stay as they are.
+func examplesInto(target string) (map[string]string, error) {
 	if err := os.MkdirAll(target, 0o700); err != nil {
 		return nil, err
 	}
@@ -158,6 +163,9 @@ func demoFiles(dir string) (map[string]string, error) {
 			return nil, err
 		}
 		files[e.Name()] = filepath.Join(target, e.Name())
+		if isFile(files[e.Name()]) {
+			continue
+		}
 		if err := os.WriteFile(files[e.Name()], b, 0o600); err != nil {
 			return nil, err
 		}

@@ -45,6 +45,7 @@ type app struct {
 
 	pauseAtEnd  bool
 	fromDesktop func() bool // started by a double click, a drop or a shortcut (Windows)
+	askPerson   questioner  // nil: on the terminal
 
 	watched    *watchedRun     // nil: nobody is told of the end of this run
 	tiredHooks map[string]bool // that are not called any more in this run
@@ -114,7 +115,7 @@ deletes a reply on the server before it is safely stored.`,
 			cmd.AddCommand(c)
 		}
 	}
-	add("setup", newKeysCmd(a), newCertCmd(a), newSecretCmd(a))
+	add("setup", newInitCmd(a, runInit), newKeysCmd(a), newCertCmd(a), newSecretCmd(a))
 	add("daily", newSubmitCmd(a, runSubmit), newFetchCmd(a, runFetch), newRunCmd(a, runPass), newStatusCmd(a, runStatus), newRepliesCmd(a), newReportCmd(a), newExplainCmd(a, runExplain))
 	add("keep", newArchiveCmd(a, runArchiveSeal), newPruneCmd(a, runPrune), newExportCmd(a, runExport))
 	add("trouble", newResumeCmd(a, runResume), newCancelCmd(a, runCancel), newMarkSentCmd(a, runMarkSent), newResubmitCmd(a, runResubmit), newHostKeyCmd(a), newDoctorCmd(a, runDoctor))

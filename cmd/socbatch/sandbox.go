@@ -7,10 +7,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/spf13/cobra"
-	"golang.org/x/crypto/ssh"
-
 	"github.com/socbatch/socbatch/internal/sandbox"
+	"github.com/spf13/cobra"
 )
 
 type sandboxOptions struct {
@@ -34,7 +32,9 @@ func newSandboxCmd(a *app, run func(context.Context, *app, sandboxOptions) error
 It has the six folders, checks what is sent as the real one would, and answers
 with receipts and notifications. Only this machine can reach it. A key, a test
 certificate and a configuration for it are written to DIR/client. It runs until
-Ctrl-C; started again with the same --dir it goes on where it stopped.
+Ctrl-C; started again with the same --dir it goes on where it stopped. After
+"socbatch init --sandbox" it is the one that was set up then; a public SSH key
+that is put into DIR/registered may log in as well.
 
 A scenario file (TOML) makes it refuse, answer late, or break down: see
 docs/sandbox.md.`,
@@ -44,7 +44,7 @@ docs/sandbox.md.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), a, o) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.dir, "dir", "socbatch-sandbox", "`DIR`ectory of the server and of the client's files")
+	f.StringVar(&o.dir, "dir", "", "`DIR`ectory of the server and of the client's files (default: that of init --sandbox, else socbatch-sandbox)")
 	f.IntVar(&o.port, "port", 0, "port (default: a free one)")
 	f.StringVar(&o.journal, "journal", "", "write what is received and answered to `FILE`, one JSON object per line")
 	f.StringVar(&o.scenario, "scenario", "", "`FILE` that says what goes wrong (TOML)")
@@ -53,17 +53,39 @@ docs/sandbox.md.`,
 	return cmd
 }
 
+// sandboxDir is the stand-in's directory: the named one, else that of init
+// --sandbox, else one here.
+func (a *app) sandboxDir(named string) (string, error) {
+	if named == "" {
+		config, err := a.configTarget()
+		if err != nil {
+			return "", err
+		}
+		if named = besideConfig(config); sandboxPort(named) == 0 {
+			named = "socbatch-sandbox"
+		}
+	}
+	return filepath.Abs(named)
+}
+
 // startSandbox runs a server on dir, with the client's files beside it.
 func startSandbox(ctx context.Context, a *app, o sandboxOptions) (s *sandbox.Server, config string, err error) {
 	sender := a.flags.sender
 	if sender == "" {
 		sender = sandboxSender
 	}
-	dir, err := filepath.Abs(o.dir)
+	dir, err := a.sandboxDir(o.dir)
 	if err != nil {
 		return nil, "", err
 	}
+	if o.port == 0 {
+		o.port = sandboxPort(dir)
+	}
 	kit, err := sandbox.OpenKit(filepath.Join(dir, "client"), sender)
+	if err != nil {
+		return nil, "", err
+	}
+	registered, err := sandbox.Registered(dir)
 	if err != nil {
 		return nil, "", err
 	}
@@ -84,7 +106,7 @@ func startSandbox(ctx context.Context, a *app, o sandboxOptions) (s *sandbox.Ser
 		return d
 	}
 	s, err = sandbox.New(sandbox.Config{
-		Dir: filepath.Join(dir, "server"), Sender: sender, User: kit.User, AuthorizedKeys: []ssh.PublicKey{kit.Key},
+		Dir: filepath.Join(dir, "server"), Sender: sender, User: kit.User, AuthorizedKeys: append(registered, kit.Key),
 		Certificate: kit.Certificate, Port: o.port, JournalPath: o.journal, Scenario: scenario,
 		ReceiptDelay: atOnce(o.receipt), NotificationDelay: atOnce(o.answer), Clock: a.now, Logger: a.log,
 	})
@@ -108,7 +130,9 @@ func runSandbox(ctx context.Context, a *app, o sandboxOptions) (err error) {
 	defer func() { err = errors.Join(err, s.Close()) }()
 	a.ui.result("listening on %s, user EXP%s, host key %s", s.Addr(), sandboxUser(a), s.HostKeyFingerprint())
 	a.ui.object(map[string]any{"address": s.Addr(), "user": "EXP" + sandboxUser(a), "host_key": s.HostKeyFingerprint(), "config": config})
-	a.ui.say("use it with: socbatch --config %s submit --env T FILE", config)
+	if sandboxPort(s.Dir()+"/..") == 0 {
+		a.ui.say("use it with: socbatch --config %s submit --env T FILE", config)
+	}
 	a.ui.say("stop it with Ctrl-C")
 	<-ctx.Done()
 	return nil

@@ -25,7 +25,7 @@ var schemasOf = map[string][]string{
 	"fetch": {"fetch"}, "run": {"run"}, "status": {"status", "status-name"}, "name": {"name", "name-build", "applications"},
 	"explain": {"explain"}, "report": {"report"}, "replies show": {"replies-show"}, "replies open": {"replies-open"},
 	"sign": {"sign"}, "verify": {"verify"}, "hostkey accept": {"hostkey"}, "sandbox": {"sandbox"}, "completion": {"completion"}, "version": {"version"},
-	"replies": {"replies"}, "check": {"check"}, "doctor": {"doctor"}, "demo": nil, "help": nil, "man": {"man"},
+	"replies": {"replies"}, "check": {"check"}, "doctor": {"doctor"}, "demo": nil, "init": {"init"}, "help": nil, "man": {"man"},
 	"keys": nil, "keys generate": {"keys-new"}, "keys import": {"keys-new"}, "keys show": {"keys-show"}, "keys rotate": {"keys-rotate"},
 	"cert": nil, "cert show": {"cert-show"}, "cert export": {"cert-export"},
 	"archive": nil, "archive seal": {"archive-seal"}, "prune": {"prune"}, "export": {"export"},

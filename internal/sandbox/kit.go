@@ -52,6 +52,34 @@ func OpenKit(dir, sender string) (*Kit, error) {
 	return k, nil
 }
 
+// SignerFiles are the files of the certificate that signs, and of its password.
+func (k *Kit) SignerFiles() (p12, password string) { return k.path(kitP12), k.path(kitPassword) }
+
+// RegisteredDir is the folder in the stand-in's directory that takes the place
+// of the portal: a public SSH key (*.pub) in it may log in.
+const RegisteredDir = "registered"
+
+// Registered reads the keys in the RegisteredDir of dir.
+func Registered(dir string) ([]ssh.PublicKey, error) {
+	files, err := filepath.Glob(filepath.Join(dir, RegisteredDir, "*.pub"))
+	if err != nil {
+		return nil, err
+	}
+	var keys []ssh.PublicKey
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			return nil, err
+		}
+		key, _, _, _, err := ssh.ParseAuthorizedKey(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f, err)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
 func (k *Kit) path(name string) string { return filepath.Join(k.Dir, name) }
 
 func (k *Kit) openKey() error {
