@@ -88,7 +88,7 @@ func TestConfiguration(t *testing.T) {
 	if c.Endpoint.Host != uncommented.Endpoint.Host || c.Endpoint.Port != uncommented.Endpoint.Port ||
 		c.Endpoint.Timeout != uncommented.Endpoint.Timeout || c.Endpoint.Parallel != uncommented.Endpoint.Parallel ||
 		c.Endpoint.Agent != uncommented.Endpoint.Agent || c.Endpoint.AllowSSHRSA != uncommented.Endpoint.AllowSSHRSA ||
-		c.Declaration != uncommented.Declaration || c.Secrets != uncommented.Secrets || c.Replies.IncompleteAfter != uncommented.Replies.IncompleteAfter || c.Identity.Text != uncommented.Identity.Text ||
+		c.Declaration.MaxSize != uncommented.Declaration.MaxSize || c.Declaration.Settle != uncommented.Declaration.Settle || c.Secrets != uncommented.Secrets || c.Replies.IncompleteAfter != uncommented.Replies.IncompleteAfter || c.Identity.Text != uncommented.Identity.Text ||
 		c.Identity.IncludeChain != uncommented.Identity.IncludeChain || c.Identity.SignAlways != uncommented.Identity.SignAlways {
 		t.Errorf("a default in a comment is not the default:\n%+v\n%+v", c, uncommented)
 	}

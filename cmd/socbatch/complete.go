@@ -108,6 +108,7 @@ func plainUsages(c *cobra.Command) {
 func (a *app) argumentsOf(c *cobra.Command) cobra.CompletionFunc {
 	_, usage, _ := strings.Cut(c.Use, " ")
 	first, _, _ := strings.Cut(strings.Trim(usage, "[]"), " ")
+	first, _, _ = strings.Cut(first, "|")
 	what, several := strings.CutSuffix(first, "…")
 	var f cobra.CompletionFunc
 	switch {

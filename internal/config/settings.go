@@ -92,7 +92,10 @@ func meant(key string) (string, bool) {
 	if found, ok := near.Of(key, all); ok {
 		return found, true
 	}
-	if len(same) == 1 {
+	// Of p12 in [identity] and in [identity.next] the first is meant.
+	depth := func(key string) int { return strings.Count(key, ".") }
+	slices.SortStableFunc(same, func(a, b string) int { return depth(a) - depth(b) })
+	if len(same) == 1 || len(same) > 1 && depth(same[0]) < depth(same[1]) {
 		return same[0], true
 	}
 	return "", false
