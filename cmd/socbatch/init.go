@@ -99,7 +99,7 @@ func runInit(ctx context.Context, a *app, o initOptions) error {
 		p12: a.flags.p12, key: a.flags.key, language: a.flags.lang, stateDir: a.flags.stateDir, archive: a.flags.archive,
 	}
 	if o.sandbox {
-		err = s.forSandbox()
+		err = s.forSandbox(ctx)
 	} else {
 		err = s.inquire(ctx)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -25,7 +26,7 @@ const portFile = "port"
 
 // forSandbox answers everything for the stand-in server, and makes its side:
 // its certificate and the port that it will listen on.
-func (s *setUp) forSandbox() (err error) {
+func (s *setUp) forSandbox(ctx context.Context) (err error) {
 	a := s.app
 	s.dir = besideConfig(s.path)
 	if s.sender == "" {
@@ -34,7 +35,7 @@ func (s *setUp) forSandbox() (err error) {
 	if err := naming.CheckSender(s.sender); err != nil {
 		return usageError{err}
 	}
-	if err := s.askEnvironment(nil); err != nil {
+	if err := s.askEnvironment(ctx); err != nil {
 		return err
 	}
 	if s.stateDir == "" {

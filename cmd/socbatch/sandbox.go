@@ -7,8 +7,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/socbatch/socbatch/internal/sandbox"
 	"github.com/spf13/cobra"
+
+	"github.com/socbatch/socbatch/internal/sandbox"
 )
 
 type sandboxOptions struct {
@@ -130,7 +131,7 @@ func runSandbox(ctx context.Context, a *app, o sandboxOptions) (err error) {
 	defer func() { err = errors.Join(err, s.Close()) }()
 	a.ui.result("listening on %s, user EXP%s, host key %s", s.Addr(), sandboxUser(a), s.HostKeyFingerprint())
 	a.ui.object(map[string]any{"address": s.Addr(), "user": "EXP" + sandboxUser(a), "host_key": s.HostKeyFingerprint(), "config": config})
-	if sandboxPort(s.Dir()+"/..") == 0 {
+	if sandboxPort(filepath.Dir(s.Dir())) == 0 {
 		a.ui.say("use it with: socbatch --config %s submit --env T FILE", config)
 	}
 	a.ui.say("stop it with Ctrl-C")
