@@ -13,26 +13,21 @@ import (
 //go:embed catalogue/*.toml
 var files embed.FS
 
-// bundle reads the catalogues when the first message is said in another
-// language than English.
-var bundle = sync.OnceValue(func() *i18n.Bundle {
-	b := i18n.NewBundle(language.English)
-	b.RegisterUnmarshalFunc("toml", toml.Unmarshal)
+// localizers read a catalogue when the first message is said in its language.
+var localizers = func() map[Language]func() *i18n.Localizer {
+	m := map[Language]func() *i18n.Localizer{}
 	for _, l := range Languages()[1:] {
-		if _, err := b.LoadMessageFileFS(files, path(l)); err != nil {
-			panic(err) // it is built in, and the tests read it
-		}
-	}
-	return b
-})
-
-var localizers = sync.OnceValue(func() map[Language]*i18n.Localizer {
-	m := map[Language]*i18n.Localizer{}
-	for _, l := range Languages()[1:] {
-		m[l] = i18n.NewLocalizer(bundle(), string(l))
+		m[l] = sync.OnceValue(func() *i18n.Localizer {
+			b := i18n.NewBundle(language.English)
+			b.RegisterUnmarshalFunc("toml", toml.Unmarshal)
+			if _, err := b.LoadMessageFileFS(files, path(l)); err != nil {
+				panic(err) // it is built in, and the tests read it
+			}
+			return i18n.NewLocalizer(b, string(l))
+		})
 	}
 	return m
-})
+}()
 
 func path(l Language) string { return "catalogue/" + string(l) + ".toml" }
 
@@ -46,13 +41,13 @@ func (t Text) lookup(l Language) string {
 			english = t.one
 		}
 	}
-	localizer, ok := localizers()[l]
+	localizer, ok := localizers[l]
 	if !ok {
 		return english
 	}
 	// An error may come with a text all the same: a language can have a form for
 	// numbers that a catalogue does not treat apart.
-	s, _ := localizer.Localize(c)
+	s, _ := localizer().Localize(c)
 	if s == "" {
 		return english
 	}
