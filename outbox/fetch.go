@@ -156,6 +156,11 @@ type Report struct {
 func (f *Fetcher) Fetch(ctx context.Context, env naming.Environment) (Report, error) {
 	report := Report{Environment: env}
 	groups, left, err := f.list(ctx, env)
+	if err == nil && slices.ContainsFunc(groups, (*group).unsigned) {
+		// The office may have published a set while the folder was listed: what came
+		// before its GO is there only now.
+		groups, left, err = f.list(ctx, env)
+	}
 	if err != nil {
 		return report, err
 	}
@@ -765,6 +770,10 @@ func (f *Fetcher) secondLook(ctx context.Context, env naming.Environment) func()
 		return byID, err
 	})
 }
+
+// unsigned reports whether a set whose GO is there lacks a signature, as far as
+// it was seen.
+func (g *group) unsigned() bool { return g.goName != "" && len(g.signs) < len(g.replies) }
 
 // more reports whether a set holds a reply or signature that was not there
 // before.

@@ -583,6 +583,28 @@ func TestFetchGrowing(t *testing.T) {
 	w.wantStored(name("FO", 1, ""))
 }
 
+// A set that is published while the folder is listed may show its GO and not
+// yet the signature that came before it.
+func TestFetchPublishedMeanwhile(t *testing.T) {
+	w := newWorld(t)
+	w.put(name("FO", 1, ""), name("GO", 1, ""))
+	lists := 0
+	w.failure = func(step string) error {
+		if step == "list" {
+			if lists++; lists == 2 {
+				w.put(name("FS", 1, ""))
+			}
+		}
+		return nil
+	}
+	w.ok()
+	w.wantServer()
+	w.wantStored(name("FO", 1, ""))
+	if r := w.replies(); r[0].FSPath == "" {
+		t.Error("stored without its signature")
+	}
+}
+
 // What a killed run left half-written is swept, and what it stored without
 // entering it is not overwritten by anything else.
 func TestFetchAfterKill(t *testing.T) {
