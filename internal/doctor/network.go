@@ -9,12 +9,12 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/socbatch/socbatch/internal/problem"
+	"github.com/socbatch/socbatch/transport"
 )
 
 func (r *run) dns(ctx context.Context) []Result {
@@ -82,10 +82,7 @@ func (r *run) tcp(ctx context.Context) []Result {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	conn, err := r.Dial(ctx, r.config, r.address())
-	var network net.Error
-	is := func(errs []error) bool {
-		return slices.ContainsFunc(errs, func(e error) bool { return errors.Is(err, e) })
-	}
+	reason := transport.ReasonOf(err)
 	switch {
 	case err == nil:
 		r.conn = conn
@@ -98,13 +95,13 @@ func (r *run) tcp(ctx context.Context) []Result {
 			fix("check what is configured for the proxy under [endpoint]").
 			fix("tell the administrator of the proxy: connections to %s, port %d, must be let through (CONNECT or SOCKS); it is SSH, not TLS, and must not be inspected",
 				r.config.Endpoint.Host, r.config.Endpoint.Port))
-	case is(refused):
+	case errors.Is(reason, transport.ErrRefused):
 		return one(r.firewall(found(TCPRefused, "%s refuses the connection: nobody listens there, or a firewall on the way turns it away", r.address()).
 			fix(checkAddress)))
-	case is(unreachable):
+	case errors.Is(reason, transport.ErrUnreachable):
 		return one(r.firewall(found(TCPUnreachable, "no way leads from this machine to %s: %s", r.address(), err).
 			fix("check the network of this machine (cable, Wi-Fi, VPN)")))
-	case is(timedOut), errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
+	case errors.Is(reason, transport.ErrTimedOut):
 		return one(r.firewall(found(TCPTimeout, "%s does not answer within %s: what is sent there gets lost, most often in a firewall", r.address(), span(limit))))
 	}
 	return one(r.firewall(found(TCPFailed, "%s cannot be reached: %s", r.address(), err).fix(checkAddress)))
