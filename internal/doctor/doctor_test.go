@@ -184,7 +184,7 @@ var provoked = map[doctor.Finding]struct {
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: ctx.Err()}
 		}
 	}},
-	doctor.TCPUnreachable: {make: func(b *bed) { b.d.Dial = fails(syscall.ENETUNREACH) }},
+	doctor.TCPUnreachable: {make: func(b *bed) { b.d.Dial = fails(noNetwork()) }},
 	doctor.TCPFailed:      {make: func(b *bed) { b.d.Dial = fails(syscall.EACCES) }},
 	doctor.ProxyFailed: {make: func(b *bed) {
 		b.throughProxy()
@@ -692,4 +692,14 @@ func TestNextIdentity(t *testing.T) {
 	if _, found := b.look(); !slices.Equal(found, []doctor.Finding{doctor.CertificateSoon}) {
 		t.Errorf("found %v", found)
 	}
+}
+
+// noNetwork is how the system says that no way leads to an address. Windows has
+// numbers of its own.
+func noNetwork() error {
+	if runtime.GOOS == "windows" {
+		const wsaENETUNREACH = 10051
+		return syscall.Errno(wsaENETUNREACH)
+	}
+	return syscall.ENETUNREACH
 }

@@ -446,7 +446,11 @@ func TestLedgerWithoutLineEnds(t *testing.T) {
 
 func TestOpenForReading(t *testing.T) {
 	dir := t.TempDir()
-	path := filepath.Join(dir, "odd #?%41&é.db")
+	odd := "odd #?%41&é.db"
+	if runtime.GOOS == "windows" {
+		odd = strings.ReplaceAll(odd, "?", "") // no file has one there
+	}
+	path := filepath.Join(dir, odd)
 	if _, err := ledger.OpenForReading(t.Context(), path); err == nil {
 		t.Error("there is no ledger")
 	}
