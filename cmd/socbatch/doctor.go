@@ -18,6 +18,7 @@ import (
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/doctor"
 	"github.com/socbatch/socbatch/internal/lang"
+	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/transport/hostkey"
@@ -229,17 +230,16 @@ func (a *app) writeTest(ctx context.Context, c config.Config, session doctor.Ses
 	if err != nil {
 		return w, err
 	}
-	// The set is given up from the beginning: its copy is of no use later.
-	defer func() { err = errors.Join(err, spool.Drop(name)) }()
 	parts[0].Source = rehearsal
 	reserved := l.Reserve(ctx, []inbox.Draft{{
 		Application: "DIMN", Sender: c.Sender, Environment: naming.Test, Date: naming.DateOf(a.now()),
 		Parts: []inbox.Part{parts[0].Part}, Spool: name,
 	}})[0]
 	if reserved.Err != nil {
-		return w, reserved.Err
+		return w, errors.Join(reserved.Err, spool.Drop(name))
 	}
 	s := reserved.Submission
+	defer func() { err = errors.Join(err, dropCopy(context.WithoutCancel(ctx), l, spool, s)) }()
 	w.Set = s.Set
 	look := func(ctx context.Context, path string) {
 		w.At = a.now()
@@ -333,4 +333,17 @@ func doctorResult(a *app, results []doctor.Result) error {
 	}
 	a.ui.object(out)
 	return err
+}
+
+// dropCopy removes the frozen copy of a set that was given up from the
+// beginning: it is of no use later, and the ledger says that it is gone.
+func dropCopy(ctx context.Context, l *ledger.Ledger, spool *inbox.Spool, s inbox.Submission) error {
+	copies := []ledger.Holding{{Kind: ledger.HeldSet, ID: s.ID}}
+	if err := l.BeginPrune(ctx, copies); err != nil {
+		return err
+	}
+	if err := spool.Drop(s.Spool); err != nil {
+		return err
+	}
+	return l.Pruned(ctx, copies)
 }
