@@ -35,6 +35,9 @@ func (e *MissingPartError) Said() (format string, args []any) { return e.said.Sa
 // that are already named FI.… keep their names, and those of one set form it,
 // wherever they stand among the others.
 func Plan(files []string, together bool) ([]Job, error) {
+	if slices.Contains(files, "") {
+		return nil, problem.New("the name of a file is empty")
+	}
 	if together {
 		if len(files) > naming.MaxParts {
 			return nil, problem.New("a set has at most %d parts: %d files were given", naming.MaxParts, len(files))

@@ -83,6 +83,21 @@ func readPKCS12(data []byte, password string, now time.Time, iterations int64) (
 	return NewIdentity(signer, leaf, certs)
 }
 
+// SniffPKCS12 says what keeps a file from being PKCS#12 that needs no password to
+// be seen, such as that it is another kind of file.
+func SniffPKCS12(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	head, err := io.ReadAll(io.LimitReader(f, 64))
+	if err != nil {
+		return err
+	}
+	return sniffKeyFile(head)
+}
+
 // sniffKeyFile tells other kinds of key files from PKCS#12.
 func sniffKeyFile(data []byte) error {
 	text := bytes.TrimLeft(bytes.TrimPrefix(data, utf8BOM), " \t\r\n")

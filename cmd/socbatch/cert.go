@@ -178,6 +178,9 @@ func (a *app) readCertificate(ctx context.Context, c config.Config, path string)
 	default:
 		c.Identity = config.Identity{P12: path, Password: c.Identity.Password}
 	}
+	if err := sign.SniffPKCS12(path); err != nil {
+		return nil, failed(err)
+	}
 	pass, err := a.secret(ctx, c, a.passwordOf(c.Identity))
 	if err != nil {
 		return nil, errorf("certificate %s: %s; nothing can be shown", path, err)

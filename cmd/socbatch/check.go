@@ -219,8 +219,11 @@ func openSchemas(dir string) (*schema.Dir, error) {
 		return nil, nil
 	}
 	d, err := schema.Open(dir)
-	if err != nil {
+	if errors.Is(err, schema.ErrNoProgram) {
 		return nil, usageError{err}
+	}
+	if err != nil {
+		return nil, usageError{errorf("schema files: %s; nothing was done", err)}
 	}
 	return d, nil
 }

@@ -151,6 +151,8 @@ func explain(err error) explanation {
 	case errors.As(err, &sshFile):
 		if sshFile.Hint != "" {
 			x.hint("%s", lang.Word(sshFile.Hint))
+		} else {
+			x.hint("name the file of a key: OpenSSH, PEM or PuTTY .ppk")
 		}
 	case errors.Is(err, sshkey.ErrWrongPassphrase):
 		x.hint("check the passphrase, or the file that holds it")

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -148,7 +149,10 @@ func (a *app) writeExport(ctx context.Context, path string, to *seal.Recipients,
 	out := exported{path: path, sealed: to != nil}
 	t, err := a.disk.Create(filepath.Dir(path), ".export-*")
 	if err != nil {
-		return out, err
+		if p, ok := errors.AsType[*fs.PathError](err); ok { // the name of the beginnings means nothing to anybody
+			err = &fs.PathError{Op: p.Op, Path: filepath.Dir(path), Err: p.Err}
+		}
+		return out, hintedError{errorf("%s; nothing was exported", err), text("name a place where you may write with --out")}
 	}
 	defer t.Discard() //nolint:errcheck // after Commit it does nothing
 	sum := sha256.New()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/naming"
+	"github.com/socbatch/socbatch/transport/hostkey"
 )
 
 // initOptions are the answers that were given on the command line.
@@ -83,18 +85,27 @@ func runInit(ctx context.Context, a *app, o initOptions) error {
 	if o.keep != "" && o.keep != keepKeyring && o.keep != keepFile && o.keep != keepNowhere {
 		return usagef("--keep-passwords takes keyring, file or ask")
 	}
-	if o.acceptHostKey != "" && !strings.HasPrefix(o.acceptHostKey, "SHA256:") {
-		return usagef("a fingerprint begins with SHA256:")
+	if o.acceptHostKey != "" {
+		if !strings.HasPrefix(o.acceptHostKey, "SHA256:") {
+			return usagef("a fingerprint begins with SHA256:")
+		}
+		if err := hostkey.CheckPin(o.acceptHostKey); err != nil {
+			return usageError{err}
+		}
+	}
+	if a.flags.port < 0 || a.flags.port > math.MaxUint16 {
+		return usagef("--port: %d is not a port", a.flags.port)
 	}
 	if o.examples != "" && !o.sandbox {
 		return usagef("--examples goes with --sandbox: they are for trying out only")
 	}
 	ask := a.questions(o.noInput)
-	if again, err := a.setUpAgain(path, o, ask); err != nil || !again {
+	there, again, err := a.setUpAgain(path, o, ask)
+	if err != nil || !again {
 		return err
 	}
 	s := &setUp{
-		app: a, ask: ask, options: o, path: path, dir: filepath.Dir(path),
+		app: a, ask: ask, replace: there, options: o, path: path, dir: filepath.Dir(path),
 		sender: a.flags.sender, user: a.flags.user, host: a.flags.host, port: a.flags.port,
 		p12: a.flags.p12, key: a.flags.key, language: a.flags.lang, stateDir: a.flags.stateDir, archive: a.flags.archive,
 	}
@@ -107,10 +118,23 @@ func runInit(ctx context.Context, a *app, o initOptions) error {
 		err = s.make(ctx)
 	}
 	if err != nil {
-		return err
+		return notSetUp(err)
 	}
 	s.tell()
 	return nil
+}
+
+// notSetUp says what a file in the way means for the whole.
+func notSetUp(err error) error {
+	var path *fs.PathError
+	var told credentialError
+	if !errors.As(err, &path) || errors.As(err, &told) {
+		return err
+	}
+	return hintedError{
+		errorf("%s; no configuration was written", err),
+		text("put that right, then run the same command again: it uses what was made already"),
+	}
 }
 
 // configTarget is where the configuration is, or will be.
@@ -128,37 +152,43 @@ func (a *app) configTarget() (string, error) {
 	return filepath.Abs(path)
 }
 
-// setUpAgain decides what to do about a configuration that is there already.
-func (a *app) setUpAgain(path string, o initOptions, ask questioner) (bool, error) {
-	_, err := os.Lstat(path)
+// setUpAgain says whether a configuration is there already, and whether there is
+// to be a new one.
+func (a *app) setUpAgain(path string, o initOptions, ask questioner) (there, again bool, err error) {
+	_, err = os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return true, nil
+		return false, true, nil
 	}
 	if err != nil {
-		return false, err
+		return false, false, notSetUp(err)
 	}
-	again := o.replace
+	again = o.replace
 	if !again && ask != nil {
 		a.ui.say("There is a configuration already: %s", displayPath(path))
 		if again, err = yes(a, ask, text("Keep it under another name, and set up anew?"), false); err != nil {
-			return false, err
+			return true, false, err
 		}
 	}
 	if !again {
 		a.ui.result("set up already: %s; nothing was changed", displayPath(path))
 		a.ui.say("try it with: socbatch doctor")
 		a.ui.object(map[string]any{"config": path, "changed": false})
-		return false, nil
 	}
+	return true, again, nil
+}
+
+// putAside gives the old configuration another name. It is done last: what goes
+// wrong before it leaves the old one in use.
+func (a *app) putAside(path string) error {
 	old, err := freeName(path, "."+string(naming.DateOf(a.now())))
 	if err != nil {
-		return false, err
+		return err
 	}
 	if err := os.Rename(path, old); err != nil {
-		return false, err
+		return err
 	}
 	a.ui.say("the old configuration is now %s", displayPath(old))
-	return true, a.disk.SyncDir(filepath.Dir(path))
+	return a.disk.SyncDir(filepath.Dir(path))
 }
 
 // freeName is path with something added that nothing is called yet.

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/naming"
@@ -39,20 +40,24 @@ func (s *setUp) askSender(context.Context) (err error) {
 
 func (s *setUp) askUser(context.Context) (err error) {
 	proposal := "EXP" + s.sender
+	check := func(answer string) error {
+		if answer == "" || strings.ContainsAny(answer, "@") || strings.ContainsFunc(answer, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }) {
+			return errorf("a user name has no spaces in it and no @")
+		}
+		return nil
+	}
 	switch {
 	case s.user != "":
+		if err := check(s.user); err != nil {
+			return usageError{err}
+		}
 	case s.ask == nil:
 		s.user = proposal
 		s.app.ui.say("user name: %s; where the portal shows another one, put that into the configuration", s.user)
 	default:
 		s.app.ui.say("")
 		s.app.ui.say("The user name for the server stands on the portal, at the channel (SFTP). It begins with EXP, older ones with UM.")
-		s.user, err = s.app.line(s.ask, text("User name"), proposal, func(answer string) error {
-			if answer == "" || strings.ContainsAny(answer, " \t@") {
-				return errorf("a user name has no spaces in it and no @")
-			}
-			return nil
-		})
+		s.user, err = s.app.line(s.ask, text("User name"), proposal, check)
 	}
 	return err
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/lang"
+	"github.com/socbatch/socbatch/internal/secret"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/sign"
 	"github.com/socbatch/socbatch/transport/sshkey"
@@ -26,6 +27,7 @@ type setUp struct {
 	app     *app
 	ask     questioner // nil: nobody is asked
 	options initOptions
+	replace bool   // a configuration is there
 	path    string // of the configuration
 	dir     string // where the other files go
 
@@ -102,6 +104,11 @@ func (s *setUp) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if s.replace {
+		if err := s.app.putAside(s.path); err != nil {
+			return err
+		}
+	}
 	return s.create(s.path, text)
 }
 
@@ -119,7 +126,7 @@ func (s *setUp) keyFiles(ctx context.Context) error {
 	if data, err := os.ReadFile(s.key); err == nil {
 		return s.existingKey(ctx, data)
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return credentialf(text("check the file, or name another one with --key"), "SSH key: %s; nothing was set up", err)
 	} else if a.flags.key != "" {
 		return credentialf(text("leave --key out, and a new key is made"), "SSH key: %s; nothing was set up", err)
 	}
@@ -183,6 +190,10 @@ func (s *setUp) newPassphrase(ctx context.Context) (string, error) {
 		return given, nil
 	}
 	if s.ask == nil {
+		// An earlier run may have got this far only.
+		if left, err := secret.FromFile(filepath.Join(s.dir, passphraseFile)); err == nil && longEnough(left) == nil {
+			return left, nil
+		}
 		return rand.Text(), nil
 	}
 	s.app.ui.say("")

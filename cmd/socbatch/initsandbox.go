@@ -38,6 +38,9 @@ func (s *setUp) forSandbox(ctx context.Context) (err error) {
 	if err := s.askEnvironment(ctx); err != nil {
 		return err
 	}
+	if err := s.askOutgoing(nil); err != nil {
+		return err
+	}
 	if s.stateDir == "" {
 		s.stateDir = filepath.Join(s.dir, "state")
 	}

@@ -19,6 +19,9 @@ import (
 // named: it will be asked for when it is needed.
 func (s *setUp) openCertificate(ctx context.Context) error {
 	a := s.app
+	if err := sign.SniffPKCS12(s.p12); err != nil { // before a password is asked for
+		return certificateError(s.p12, err)
+	}
 	if s.ask != nil && a.getenv("SOCBATCH_P12_PASSWORD") == "" {
 		return s.askPassword()
 	}
@@ -145,7 +148,10 @@ func (s *setUp) keep(ctx context.Context, of lang.Text, name, file, password str
 	}
 	err := s.create(path, []byte(password+"\n"))
 	if errors.Is(err, fs.ErrExist) {
-		err = thereAlready(path)
+		err = codedError{credentialError{
+			errorf("%s is there already, with another password; it was not replaced, and no configuration was written", displayPath(path)),
+			[]lang.Text{text("look whether it is still needed; if not, remove it and run the same command again")},
+		}, exitFailed}
 	}
 	return path, err
 }

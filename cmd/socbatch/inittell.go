@@ -38,7 +38,11 @@ func (s *setUp) tell() {
 	for _, f := range s.upload {
 		u.result("  %s  %s", displayPath(f.path), f.what)
 	}
-	if s.p12 == "" {
+	switch {
+	case s.certificate != nil:
+	case s.p12 != "":
+		u.result("The .cer of the certificate is still to come: socbatch cert export writes it, with the password")
+	default:
 		u.result("The certificate is still to come: name it with p12 = \"…\" under [identity], then: socbatch cert export")
 	}
 	u.result("The portal takes the keys at the channel with SFTP and the user name %s. What it says then may take a while to work.", s.user)

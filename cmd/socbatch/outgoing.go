@@ -101,7 +101,10 @@ func (e *emptying) prepare(d *outgoing.Dir) error {
 		return nil
 	}
 	if err := d.Prepare(); err != nil {
-		return codedError{errorf("%s: files could not be moved to %s and %s (%s); nothing was sent from there", d.Path(), outgoing.Sent, outgoing.Failed, err), exitFailed}
+		return codedError{hintedError{
+			errorf("%s: files could not be moved to %s and %s (%s); nothing was sent from there", d.Path(), outgoing.Sent, outgoing.Failed, err),
+			text("%s and %s have to be directories below it, in which you may write", outgoing.Sent, outgoing.Failed),
+		}, exitFailed}
 	}
 	e.prepared = d
 	return nil

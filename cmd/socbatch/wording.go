@@ -2,8 +2,11 @@ package main
 
 import (
 	"errors"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -106,6 +109,10 @@ func wordsOf(err error) (lang.Text, bool) {
 		return text("%q is not a name of the channel: %s", x.Text, x.Reason), true
 	case *config.Error:
 		return configWords(x), true
+	case *fs.PathError:
+		return fileWords(x.Path, x.Err)
+	case *os.LinkError:
+		return fileWords(x.New, x.Err)
 	case *pflag.NotExistError:
 		if x.GetSpecifiedShortnames() != "" {
 			return text("unknown flag: -%s", x.GetSpecifiedName()), true
@@ -138,6 +145,29 @@ func wordsOf(err error) (lang.Text, bool) {
 	}
 	if slices.Contains(sentinels, err) {
 		return lang.Word(err.Error()), true
+	}
+	return lang.Text{}, false
+}
+
+// fileWords says what the system has against a file, where that is common.
+func fileWords(path string, err error) (lang.Text, bool) {
+	path = printable(path)
+	switch {
+	case path == "":
+	case errors.Is(err, fs.ErrNotExist):
+		return text("%s: there is no such file or directory", path), true
+	case errors.Is(err, fs.ErrPermission):
+		return text("%s: you have no right to do that", path), true
+	case errors.Is(err, fs.ErrExist):
+		return text("%s: it is there already", path), true
+	case errors.Is(err, syscall.ENOTDIR):
+		return text("%s: a file is in the way where a directory is needed", path), true
+	case errors.Is(err, syscall.EISDIR):
+		return text("%s: it is a directory", path), true
+	case errors.Is(err, syscall.ENOSPC):
+		return text("%s: the disk is full", path), true
+	case errors.Is(err, syscall.EROFS):
+		return text("%s: nothing can be written there", path), true
 	}
 	return lang.Text{}, false
 }

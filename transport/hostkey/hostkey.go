@@ -212,6 +212,12 @@ func checkFields(fields []string) error {
 	return nil
 }
 
+// CheckPin says whether New would take the pin.
+func CheckPin(pin string) error {
+	_, err := parsePin(pin)
+	return err
+}
+
 func parsePin(pin string) (sum [sha256.Size]byte, err error) {
 	b64, ok := strings.CutPrefix(strings.TrimSpace(pin), "SHA256:")
 	if !ok {

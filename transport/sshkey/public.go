@@ -30,8 +30,8 @@ func ParsePublic(data []byte) (key ssh.PublicKey, comment string, err error) {
 		return nil, "", &FormatError{Found: "a private key where a public key is needed"}
 	default:
 		key, comment, _, _, err = ssh.ParseAuthorizedKey(data)
-		if err != nil {
-			err = &FormatError{Found: "data that is no public key", Err: err}
+		if err != nil { // what the parser says of single lines helps nobody
+			err = &FormatError{Found: "data that is no public key"}
 		}
 	}
 	if err != nil {
