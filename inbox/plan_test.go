@@ -32,6 +32,8 @@ func TestPlan(t *testing.T) {
 		{"given twice", []string{"a", "a"}, false, nil, "given twice"},
 		{"old form", []string{fi("d", "")}, false, nil, "add .1.1"},
 		{"no name", []string{"FI.xml"}, false, nil, "FI.xml"},
+		{"no name at all", []string{"a", ""}, false, nil, "the name of a file is empty"},
+		{"no name at all, together", []string{""}, true, nil, "the name of a file is empty"},
 		{"nothing", nil, false, nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -174,13 +174,14 @@ func (a *app) trySeal(ctx context.Context, c config.Config, l *ledger.Ledger, co
 type archiveIdentity struct {
 	a    *app
 	path string
+	ask  func(question string) (string, error)
 	ids  *seal.Identities // once it was needed
 }
 
 // archiveIdentity is what reads encrypted files: the file that a flag names, or
 // the configuration. nil: neither does. It is opened when it is needed, since a
 // passphrase may be asked for.
-func (a *app) archiveIdentity(c config.Config, flag string) *archiveIdentity {
+func (a *app) archiveIdentity(ctx context.Context, c config.Config, flag string) *archiveIdentity {
 	path := c.ArchiveIdentity
 	if flag != "" {
 		path = flag
@@ -188,7 +189,7 @@ func (a *app) archiveIdentity(c config.Config, flag string) *archiveIdentity {
 	if path == "" {
 		return nil
 	}
-	return &archiveIdentity{a: a, path: path}
+	return &archiveIdentity{a: a, path: path, ask: func(question string) (string, error) { return secret.PromptContext(ctx, question) }}
 }
 
 func (i *archiveIdentity) load() (*seal.Identities, error) {
@@ -200,7 +201,7 @@ func (i *archiveIdentity) load() (*seal.Identities, error) {
 		i.a.ui.warn("others on this machine can read your identity: chmod 600 %s", i.path)
 	}
 	ids, err := seal.OpenIdentities(i.path, func() (string, error) {
-		return secret.Prompt(i.a.ui.text("Passphrase of the identity %s", displayPath(i.path)))
+		return i.ask(i.a.ui.text("Passphrase of the identity %s", displayPath(i.path)))
 	})
 	var hint lang.Text
 	switch {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"strings"
 
@@ -13,7 +14,7 @@ import (
 type questioner func(question string, secret bool) (string, error)
 
 // questions is how to ask; nil with --no-input.
-func (a *app) questions(noInput bool) questioner {
+func (a *app) questions(ctx context.Context, noInput bool) questioner {
 	switch {
 	case noInput:
 		return nil
@@ -22,9 +23,9 @@ func (a *app) questions(noInput bool) questioner {
 	}
 	return func(question string, hidden bool) (string, error) {
 		if hidden {
-			return secret.Prompt(question)
+			return secret.PromptContext(ctx, question)
 		}
-		return secret.Ask(question)
+		return secret.Ask(ctx, question)
 	}
 }
 

@@ -63,6 +63,7 @@ func explain(err error) explanation {
 		sealed   *seal.OtherRecipientError
 		hinted   hintedError
 		name     fileNameError
+		path     *fs.PathError
 	)
 	switch {
 	case errors.Is(err, schema.ErrNoProgram):
@@ -176,6 +177,8 @@ func explain(err error) explanation {
 		} else {
 			x.safe()
 		}
+	case errors.As(err, &path) && errors.Is(path.Err, fs.ErrPermission):
+		x.hint("see who may read and write the file and its directory, and as which user socbatch runs")
 	case errors.Is(err, syscall.ENOSPC):
 		x.Class = "disk"
 		x.hint("make room on the disk, then run the same command again: it goes on where it stopped")

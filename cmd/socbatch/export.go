@@ -94,7 +94,7 @@ func runExport(ctx context.Context, a *app, o exportOptions) error {
 			Ledger: l, Archive: a.archive(c, l), Period: period, Now: a.now(), Program: "socbatch " + version,
 			Readme: func(s export.Summary) string { return exportReadme(a.ui, s) },
 		}
-		if id := a.archiveIdentity(c, o.identity); id != nil {
+		if id := a.archiveIdentity(ctx, c, o.identity); id != nil {
 			if options.Identities, err = id.load(); err != nil {
 				return err
 			}

@@ -71,7 +71,7 @@ its fingerprint.
 Only keys that were accepted with "socbatch hostkey accept" are removed. Those in
 the configuration and in other known_hosts files are yours to change.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return runRemoveHostKey(a, args[0], yes) },
+		RunE: func(cmd *cobra.Command, args []string) error { return runRemoveHostKey(cmd.Context(), a, args[0], yes) },
 	}
 	remove.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.AddCommand(show, accept, list, remove)
@@ -296,7 +296,7 @@ func keyOf(l hostkey.Line, state string) jsonHostKey {
 	return jsonHostKey{KeyType: l.KeyType, Fingerprint: l.Fingerprint, Host: strings.Join(hosts, ","), File: l.File, Line: l.Number, State: state}
 }
 
-func runRemoveHostKey(a *app, which string, yes bool) error {
+func runRemoveHostKey(ctx context.Context, a *app, which string, yes bool) error {
 	c, err := a.config()
 	if err != nil {
 		return err
@@ -323,7 +323,7 @@ func runRemoveHostKey(a *app, which string, yes bool) error {
 			k := keyOf(l, "")
 			a.ui.say("%s  %s %s", printable(k.Host), printable(k.KeyType), k.Fingerprint)
 		}
-		if err := a.confirm(text("Trust it no longer?")); err != nil {
+		if err := a.confirm(ctx, text("Trust it no longer?")); err != nil {
 			return err
 		}
 	}
@@ -367,9 +367,9 @@ func (a *app) tellStillAccepted(c config.Config, host string, removed []jsonHost
 }
 
 // confirm asks the person on the terminal; anything but a yes is an error.
-func (a *app) confirm(question lang.Text) error {
+func (a *app) confirm(ctx context.Context, question lang.Text) error {
 	yes := a.ui.text("yes")
-	answer, err := secret.Ask(a.ui.text("%s (%s/%s)", question, yes, a.ui.text("no")))
+	answer, err := secret.Ask(ctx, a.ui.text("%s (%s/%s)", question, yes, a.ui.text("no")))
 	if errors.Is(err, secret.ErrNoTerminal) {
 		return usagef("there is no terminal to ask on: give --yes; nothing was removed")
 	}

@@ -99,7 +99,7 @@ func runInit(ctx context.Context, a *app, o initOptions) error {
 	if o.examples != "" && !o.sandbox {
 		return usagef("--examples goes with --sandbox: they are for trying out only")
 	}
-	ask := a.questions(o.noInput)
+	ask := a.questions(ctx, o.noInput)
 	there, again, err := a.setUpAgain(path, o, ask)
 	if err != nil || !again {
 		return err
@@ -124,11 +124,12 @@ func runInit(ctx context.Context, a *app, o initOptions) error {
 	return nil
 }
 
-// notSetUp says what a file in the way means for the whole.
+// notSetUp says of what went wrong on the way, such as a file that is in it,
+// what that means for the whole.
 func notSetUp(err error) error {
-	var path *fs.PathError
 	var told credentialError
-	if !errors.As(err, &path) || errors.As(err, &told) {
+	var usage usageError
+	if errors.As(err, &told) || errors.As(err, &usage) || errors.Is(err, context.Canceled) {
 		return err
 	}
 	return hintedError{

@@ -228,7 +228,7 @@ func (s *setUp) uploadFiles() error {
 			name    string
 			content []byte
 			what    lang.Text
-		}{initCertificate, s.certificate.Raw, text("certificate of %s, valid until %s", sign.Describe(s.certificate).Owner, naming.DateOf(s.certificate.NotAfter))})
+		}{initCertificate, s.certificate.Raw, text("certificate of %s, valid until %s", sign.Describe(s.certificate).Owner, day(s.certificate.NotAfter))})
 	}
 	for _, f := range files {
 		path := filepath.Join(dir, f.name)

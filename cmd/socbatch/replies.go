@@ -240,7 +240,7 @@ func openReply(ctx context.Context, a *app, o oneReplyOptions) error {
 			return err
 		}
 		if o.to != "" {
-			return writeReply(a, c, found, o)
+			return writeReply(ctx, a, c, found, o)
 		}
 		var paths []string
 		sealed := false
@@ -283,13 +283,13 @@ func goneError(path string, r ledger.Reply, err error) error {
 }
 
 // writeReply writes a reply in clear to where the person wants it.
-func writeReply(a *app, c config.Config, found []ledger.ListedReply, o oneReplyOptions) error {
+func writeReply(ctx context.Context, a *app, c config.Config, found []ledger.ListedReply, o oneReplyOptions) error {
 	if len(found) > 1 {
 		return usagef("%s came %d times with other contents: choose one, such as %s~%s", o.name, len(found), o.name, found[0].SHA256[:12])
 	}
 	r := found[0].Reply
 	path := filepath.Join(c.Replies.Archive, filepath.FromSlash(r.Path))
-	from, closer, err := openStored(path, a.archiveIdentity(c, o.identity))
+	from, closer, err := openStored(path, a.archiveIdentity(ctx, c, o.identity))
 	if err != nil {
 		return goneError(path, r, err)
 	}
@@ -365,7 +365,7 @@ func showReply(ctx context.Context, a *app, o oneReplyOptions) error {
 			return err
 		}
 		reader := &answers.Reader{Archive: c.Replies.Archive, Now: a.now}
-		id := a.archiveIdentity(c, o.identity)
+		id := a.archiveIdentity(ctx, c, o.identity)
 		if id != nil {
 			reader.Sealed = id.open
 		}

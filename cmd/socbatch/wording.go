@@ -46,12 +46,19 @@ func (e *saidError) Unwrap() []error { return e.causes }
 // arguments.
 func errorf(format string, args ...any) error {
 	e := &saidError{}
+	var said []string
 	for i, a := range args {
 		switch x := a.(type) {
 		case string:
 			args[i] = printable(x)
+			said = append(said, x)
 		case error:
 			e.causes = append(e.causes, x)
+			if p, ok := x.(*fs.PathError); ok && slices.Contains(said, p.Path) { //nolint:errorlint // the error itself
+				if reason, ok := fileReason(p.Err); ok {
+					args[i] = reason // the file was named just before
+				}
+			}
 		}
 	}
 	e.text = text(format, args...)
@@ -111,6 +118,8 @@ func wordsOf(err error) (lang.Text, bool) {
 		return configWords(x), true
 	case *fs.PathError:
 		return fileWords(x.Path, x.Err)
+	case syscall.Errno:
+		return fileReason(x)
 	case *os.LinkError:
 		return fileWords(x.New, x.Err)
 	case *pflag.NotExistError:
@@ -151,23 +160,26 @@ func wordsOf(err error) (lang.Text, bool) {
 
 // fileWords says what the system has against a file, where that is common.
 func fileWords(path string, err error) (lang.Text, bool) {
-	path = printable(path)
+	reason, ok := fileReason(err)
+	return text("%s: %s", printable(path), reason), ok && path != ""
+}
+
+func fileReason(err error) (lang.Text, bool) {
 	switch {
-	case path == "":
 	case errors.Is(err, fs.ErrNotExist):
-		return text("%s: there is no such file or directory", path), true
+		return text("there is no such file or directory"), true
 	case errors.Is(err, fs.ErrPermission):
-		return text("%s: you have no right to do that", path), true
+		return text("you have no right to do that"), true
 	case errors.Is(err, fs.ErrExist):
-		return text("%s: it is there already", path), true
+		return text("it is there already"), true
 	case errors.Is(err, syscall.ENOTDIR):
-		return text("%s: a file is in the way where a directory is needed", path), true
+		return text("a file is in the way where a directory is needed"), true
 	case errors.Is(err, syscall.EISDIR):
-		return text("%s: it is a directory", path), true
+		return text("it is a directory"), true
 	case errors.Is(err, syscall.ENOSPC):
-		return text("%s: the disk is full", path), true
+		return text("the disk is full"), true
 	case errors.Is(err, syscall.EROFS):
-		return text("%s: nothing can be written there", path), true
+		return text("nothing can be written there"), true
 	}
 	return lang.Text{}, false
 }
@@ -212,6 +224,11 @@ func configWords(e *config.Error) lang.Text {
 		where = text("configuration %s:%d", e.Path, e.Line)
 	case e.Path != "":
 		where = text("configuration %s", e.Path)
+	}
+	if p, ok := e.Problem.(*fs.PathError); ok && p.Path == e.Path { //nolint:errorlint // the error itself
+		if reason, ok := fileReason(p.Err); ok {
+			return text("%s: %s", where, reason)
+		}
 	}
 	if e.Key != "" {
 		return text("%s: %s: %s", where, e.Key, e.Problem)

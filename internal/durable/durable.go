@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -226,9 +227,18 @@ func removeQuietly(path string) error {
 // NewPrefix begins the names of files that WriteFile is writing.
 const NewPrefix = ".new-"
 
+// createFor begins a file that is to be path; an error names path.
+func (d *Disk) createFor(path string) (*Temp, error) {
+	t, err := d.Create(filepath.Dir(path), NewPrefix+"*")
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		err = &fs.PathError{Op: p.Op, Path: path, Err: p.Err}
+	}
+	return t, err
+}
+
 // WriteFile creates or replaces a file with what write produces.
 func (d *Disk) WriteFile(path string, write func(io.Writer) error) error {
-	t, err := d.Create(filepath.Dir(path), NewPrefix+"*")
+	t, err := d.createFor(path)
 	if err != nil {
 		return err
 	}

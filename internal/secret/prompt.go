@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -16,14 +17,9 @@ import (
 // ErrNoTerminal says that there is nobody to ask.
 var ErrNoTerminal = errors.New("no terminal to ask for a password")
 
-// Prompt asks on the terminal itself, not on standard input, and does not echo
-// what is typed.
-func Prompt(question string) (string, error) {
-	return PromptContext(context.Background(), question)
-}
-
-// PromptContext is Prompt that gives up when ctx ends, and leaves the terminal
-// as it was.
+// PromptContext asks on the terminal itself, not on standard input, and does not
+// echo what is typed. It gives up when ctx ends, and leaves the terminal as it
+// was.
 func PromptContext(ctx context.Context, question string) (string, error) {
 	in, out, err := openTerminal()
 	if err != nil {
@@ -65,22 +61,42 @@ func PromptContext(ctx context.Context, question string) (string, error) {
 }
 
 // Ask asks on the terminal itself for what is no secret: a line, which is shown
-// while it is typed.
-func Ask(question string) (string, error) {
+// while it is typed. It gives up when ctx ends.
+func Ask(ctx context.Context, question string) (string, error) {
 	in, out, err := openTerminal()
 	if err != nil {
 		return "", ErrNoTerminal
 	}
-	defer in.Close()  //nolint:errcheck // nothing was written
 	defer out.Close() //nolint:errcheck // a prompt only
-	if _, err := fmt.Fprintf(out, "%s: ", question); err != nil {
-		return "", err
+	return askOn(ctx, in, out, question)
+}
+
+func askOn(ctx context.Context, in io.ReadCloser, out io.Writer, question string) (string, error) {
+	type answer struct {
+		line string
+		err  error
 	}
-	line, err := bufio.NewReader(in).ReadString('\n')
-	if err != nil && line == "" {
-		return "", problem.New("the answer could not be read from the terminal")
+	answers := make(chan answer, 1)
+	go func() {
+		var line string
+		_, err := fmt.Fprintf(out, "%s: ", question)
+		if err == nil {
+			line, err = bufio.NewReader(in).ReadString('\n')
+		}
+		answers <- answer{line, err}
+	}()
+	select {
+	case a := <-answers:
+		_ = in.Close() // nothing was written
+		if a.err != nil && a.line == "" {
+			return "", problem.New("the answer could not be read from the terminal")
+		}
+		return strings.TrimRight(a.line, "\r\n"), nil
+	case <-ctx.Done():
+		// It goes on reading until the program ends, so its file stays open.
+		_, _ = fmt.Fprintln(out)
+		return "", ctx.Err()
 	}
-	return strings.TrimRight(line, "\r\n"), nil
 }
 
 func openTerminal() (in, out *os.File, err error) {
