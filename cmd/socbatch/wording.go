@@ -248,14 +248,19 @@ func hostKeyWords(e *hostkey.Error) lang.Text {
 	if len(e.Expected) == 0 {
 		return text("%s: %s: server showed %s %s", e.Host, e.Reason, e.KeyType, e.Fingerprint)
 	}
-	var expected []string
+	var pieces []any
 	for _, x := range e.Expected {
-		expected = append(expected, x.String())
+		if x.File == "" {
+			pieces = append(pieces, text("%s (pinned)", x.Fingerprint))
+		} else {
+			pieces = append(pieces, x.String())
+		}
 	}
+	expected := text(strings.TrimSuffix(strings.Repeat("%s, ", len(pieces)), ", "), pieces...)
 	if errors.Is(e.Reason, hostkey.ErrRevoked) {
-		return text("%s: %s: server showed %s %s, revoked by %s", e.Host, e.Reason, e.KeyType, e.Fingerprint, strings.Join(expected, ", "))
+		return text("%s: %s: server showed %s %s, revoked by %s", e.Host, e.Reason, e.KeyType, e.Fingerprint, expected)
 	}
-	return text("%s: %s: server showed %s %s, expected %s", e.Host, e.Reason, e.KeyType, e.Fingerprint, strings.Join(expected, ", "))
+	return text("%s: %s: server showed %s %s, expected %s", e.Host, e.Reason, e.KeyType, e.Fingerprint, expected)
 }
 
 // causes are the errors that an error wraps directly.

@@ -135,6 +135,10 @@ func TestPut(t *testing.T) {
 	if got := tree(t, dir); !slices.Equal(got, want) {
 		t.Errorf("got\n%q\nwant\n%q", got, want)
 	}
+	// The note of a long name would be too long for the file system.
+	long := strings.Repeat("x", 247) + "é"
+	put(outgoing.Sent, long+".xml", "8", strings.Repeat("x", 247)+".xml")
+	put(outgoing.Sent, long+".xml", "9", strings.Repeat("x", 245)+"-2.xml")
 	if _, err := d.Put(outgoing.Sent, "none.xml", note); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}

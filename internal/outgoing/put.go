@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // noteExt ends the name of a note: that of the file with it behind.
@@ -94,7 +95,8 @@ func (d *Dir) reserve(p Place, name string) (string, error) {
 	if !strings.EqualFold(ext, ".xml") {
 		ext = ""
 	}
-	to := filepath.Join(d.Place(p), name)
+	stem := strings.TrimSuffix(name, ext)
+	to := filepath.Join(d.Place(p), withRoom(stem, ext))
 	for n := 2; ; n++ {
 		made, err := d.disk.Reserve(to)
 		if made || err != nil {
@@ -103,8 +105,20 @@ func (d *Dir) reserve(p Place, name string) (string, error) {
 		if info, err := os.Lstat(to); err == nil && info.Mode().IsRegular() && info.Size() == 0 {
 			return to, nil
 		}
-		to = filepath.Join(d.Place(p), strings.TrimSuffix(name, ext)+"-"+strconv.Itoa(n)+ext)
+		to = filepath.Join(d.Place(p), withRoom(stem, "-"+strconv.Itoa(n)+ext))
 	}
+}
+
+// longestName is what file systems take, in bytes.
+const longestName = 255
+
+// withRoom is a name that its note fits behind: the end of a very long stem goes.
+func withRoom(stem, tail string) string {
+	n := min(len(stem), longestName-len(noteExt)-len(tail))
+	for n < len(stem) && !utf8.RuneStart(stem[n]) {
+		n--
+	}
+	return stem[:n] + tail
 }
 
 // removeReserved takes a name back, and its note, unless there is a file of
