@@ -112,7 +112,7 @@ func TestNoPassword(t *testing.T) {
 	file := testkit.WriteFile(t, dir, "s.toml", []byte("state_dir = \"state\"\n[identity]\np12 = \"old.p12\"\npassword_file = \"missing\"\n"))
 	for _, command := range [][]string{{"sign", file}, {"cert", "show"}} {
 		code, _, stderr := runAt(t.Context(), noon, nil, append([]string{"--config", file}, command...)...)
-		if code == exitDone || !strings.Contains(stderr, "missing: no such file") || strings.Contains(stderr, "name the") {
+		if code == exitDone || !strings.Contains(stderr, "missing: there is no such file") || strings.Contains(stderr, "name the") {
 			t.Errorf("%q: exit code %d, %s", command, code, stderr)
 		}
 	}
