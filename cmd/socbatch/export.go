@@ -144,10 +144,17 @@ type exported struct {
 	summary export.Summary
 }
 
+// exportPrefix begins the names of files that are being written.
+const exportPrefix = ".export-"
+
 // writeExport writes the ZIP, which gets its name when it is whole.
 func (a *app) writeExport(ctx context.Context, path string, to *seal.Recipients, o export.Options) (exported, error) {
 	out := exported{path: path, sealed: to != nil}
-	t, err := a.disk.Create(filepath.Dir(path), ".export-*")
+	// What killed runs left has declarations in it.
+	if err := a.disk.Sweep(filepath.Dir(path), exportPrefix, a.now().Add(-24*time.Hour)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		a.log.Debug("what killed runs left is not removed", "error", err)
+	}
+	t, err := a.disk.Create(filepath.Dir(path), exportPrefix+"*")
 	if err != nil {
 		if p, ok := errors.AsType[*fs.PathError](err); ok { // the name of the beginnings means nothing to anybody
 			err = &fs.PathError{Op: p.Op, Path: filepath.Dir(path), Err: p.Err}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"os"
 	"path/filepath"
@@ -129,6 +130,31 @@ func TestInitAsks(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, said)
 	}
 	p.done()
+}
+
+// Whoever says yes to a new configuration, and ends the questions, keeps the old
+// one.
+func TestInitInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "socbatch.toml")
+	old := []byte("sender = \"101380\"\n")
+	if err := os.WriteFile(file, old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, errs bytes.Buffer
+	ask := func(question string, _ bool) (string, error) {
+		if strings.Contains(question, "set up anew") {
+			return "yes", nil
+		}
+		return "", context.Canceled
+	}
+	a := &app{ui: newUI(streams{strings.NewReader(""), &out, &errs}, noEnv), getenv: noEnv, now: time.Now, askPerson: ask, fromDesktop: func() bool { return false }}
+	if code := a.run(t.Context(), []string{"--config", file, "--lang", "en", "init"}); code != exitInterrupted {
+		t.Errorf("exit code %d: %s", code, errs.String())
+	}
+	if now, err := os.ReadFile(file); err != nil || !bytes.Equal(now, old) {
+		t.Errorf("%q, %v", now, err)
+	}
 }
 
 func noEnv(string) string { return "" }

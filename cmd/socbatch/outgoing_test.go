@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -115,6 +116,26 @@ func TestMoveLeft(t *testing.T) {
 				t.Errorf("%s: %v", c.name, err)
 			}
 		}
+	}
+}
+
+// Whoever ends the program is told once, and not of every file that waited; a GO
+// without an answer is told all the same.
+func TestInterruptedIsToldOnce(t *testing.T) {
+	t.Parallel()
+	var errs strings.Builder
+	a := &app{ui: newUI(streams{strings.NewReader(""), io.Discard, &errs}, noEnv), getenv: noEnv, now: time.Now}
+	for _, err := range []error{
+		context.Canceled,
+		&inbox.SourceError{Path: "b.xml", Err: context.Canceled},
+		&inbox.UnknownError{Err: context.Canceled},
+		fmt.Errorf("put: %w", context.Canceled),
+	} {
+		printOutcome(a, inbox.Outcome{Job: inbox.Job{Files: []string{"a.xml"}}, Err: err})
+	}
+	said := errs.String()
+	if strings.Count(said, "interrupted; what is not shown as sent was not sent") != 1 || strings.Count(said, "error:") != 2 || !strings.Contains(said, "GO was asked for") || strings.Contains(said, "context canceled") {
+		t.Errorf("said:\n%s", said)
 	}
 }
 

@@ -43,9 +43,10 @@ type app struct {
 	endTold      string                     // the certificate whose end was told
 	touchNothing bool                       // --dry-run
 
-	pauseAtEnd  bool
-	fromDesktop func() bool // started by a double click, a drop or a shortcut (Windows)
-	askPerson   questioner  // nil: on the terminal
+	pauseAtEnd      bool
+	fromDesktop     func() bool // started by a double click, a drop or a shortcut (Windows)
+	askPerson       questioner  // nil: on the terminal
+	toldInterrupted bool        // that the program was ended before all was sent
 
 	watched    *watchedRun     // nil: nobody is told of the end of this run
 	tiredHooks map[string]bool // that are not called any more in this run

@@ -518,6 +518,13 @@ func printWarnings(a *app, o inbox.Outcome) {
 }
 
 func printOutcome(a *app, o inbox.Outcome) {
+	if onlyInterrupted(o.Err) { // which concerns all that follow
+		if !a.toldInterrupted {
+			a.ui.tell(hintedError{errorf("interrupted; what is not shown as sent was not sent"), text("run the same command again: it goes on where it stopped")})
+		}
+		a.toldInterrupted = true
+		return
+	}
 	if o.Err != nil {
 		a.ui.problem(jobName(o.Job), o.Err)
 		for _, h := range explain(o.Err).Hints {
@@ -537,6 +544,13 @@ func printOutcome(a *app, o inbox.Outcome) {
 		detail += ", " + u.text("finished what an earlier run began")
 	}
 	u.result("%s  %s  %s (%s) to %s", u.mark(string(s.State), u.in(stateWord(s.State))), s.Set, jobName(o.Job), detail, s.Set.Inbox())
+}
+
+// onlyInterrupted reports whether nothing went wrong but that somebody ended the
+// program, before a GO was sent.
+func onlyInterrupted(err error) bool {
+	var unknown *inbox.UnknownError
+	return errors.Is(err, context.Canceled) && !errors.As(err, &unknown)
 }
 
 // results are what became of the files of a submission.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -151,6 +152,9 @@ func wordsOf(err error) (lang.Text, bool) {
 			t = text("%s: %s", t, x.Err)
 		}
 		return t, true
+	}
+	if err == context.Canceled { //nolint:errorlint // the error itself
+		return text("interrupted"), true
 	}
 	if slices.Contains(sentinels, err) {
 		return lang.Word(err.Error()), true
