@@ -155,12 +155,7 @@ type Report struct {
 // deleted.
 func (f *Fetcher) Fetch(ctx context.Context, env naming.Environment) (Report, error) {
 	report := Report{Environment: env}
-	groups, left, err := f.list(ctx, env)
-	if err == nil && slices.ContainsFunc(groups, (*group).unsigned) {
-		// The office may have published a set while the folder was listed: what came
-		// before its GO is there only now.
-		groups, left, err = f.list(ctx, env)
-	}
+	groups, left, err := f.listWhole(ctx, env)
 	if err != nil {
 		return report, err
 	}
@@ -342,6 +337,29 @@ func (f *Fetcher) list(ctx context.Context, env naming.Environment) ([]*group, [
 	slices.SortFunc(complete, func(a, b *group) int { return cmp.Compare(a.key, b.key) })
 	slices.SortFunc(left, func(a, b Left) int { return cmp.Compare(a.Name, b.Name) })
 	return complete, left, nil
+}
+
+// maxLooks is how often a folder is listed in which sets appear meanwhile.
+const maxLooks = 4
+
+// listWhole is list, again while a set may have been published during the
+// listing: what came before its GO is seen only by a listing that begins after
+// the GO was seen. Sets that are still new at the last look are for the next run.
+func (f *Fetcher) listWhole(ctx context.Context, env naming.Environment) (groups []*group, left []Left, err error) {
+	before := map[string]bool{} // GOs that were seen by an earlier listing
+	unsure := func(g *group) bool { return g.unsigned() && !before[g.goName] }
+	for look := 1; ; look++ {
+		groups, left, err = f.list(ctx, env)
+		if err != nil || !slices.ContainsFunc(groups, unsure) {
+			return groups, left, err
+		}
+		if look == maxLooks {
+			return slices.DeleteFunc(groups, unsure), left, nil
+		}
+		for _, g := range groups {
+			before[g.goName] = true
+		}
+	}
 }
 
 // errEnough ends a listing: of a hostile one there may be no other end.

@@ -605,6 +605,39 @@ func TestFetchPublishedMeanwhile(t *testing.T) {
 	}
 }
 
+// The second look may show another set of which only the end was seen; one that
+// is published while the last look is taken is for the next run.
+func TestFetchPublishedAllTheTime(t *testing.T) {
+	w := newWorld(t)
+	w.put(name("FO", 1, ""), name("GO", 1, ""))
+	lists := 0
+	w.failure = func(step string) error {
+		if step == "list" && lists < 9 {
+			if lists++; lists > 1 {
+				w.put(name("FS", lists-1, ""), name("FO", lists, ""), name("GO", lists, ""))
+			}
+		}
+		return nil
+	}
+	w.ok()
+	w.failure = nil
+	if lists < 2 {
+		t.Fatalf("listed %d times", lists)
+	}
+	stored := w.replies()
+	for _, r := range stored {
+		if r.FSPath == "" {
+			t.Errorf("%s is stored without its signature", r.Name)
+		}
+	}
+	if len(stored) != lists-1 {
+		t.Errorf("%d stored, of %d of which all was there", len(stored), lists-1)
+	}
+	w.put(name("FS", lists, ""))
+	w.ok()
+	w.wantServer()
+}
+
 // What a killed run left half-written is swept, and what it stored without
 // entering it is not overwritten by anything else.
 func TestFetchAfterKill(t *testing.T) {

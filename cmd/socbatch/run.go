@@ -225,6 +225,7 @@ func (p *pass) resume(ctx context.Context, env naming.Environment) error {
 // fetch brings the replies of all environments home.
 func (p *pass) fetch(ctx context.Context) fetched {
 	var got fetched
+	p.out.Fetch = fetchJSON(got)
 	if err := ctx.Err(); err != nil {
 		p.fail("fetch", "", err)
 		return got
