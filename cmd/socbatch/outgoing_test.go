@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -136,6 +137,19 @@ func TestInterruptedIsToldOnce(t *testing.T) {
 	said := errs.String()
 	if strings.Count(said, "interrupted; what is not shown as sent was not sent") != 1 || strings.Count(said, "error:") != 2 || !strings.Contains(said, "GO was asked for") || strings.Contains(said, "context canceled") {
 		t.Errorf("said:\n%s", said)
+	}
+}
+
+// Also a run that was ended before it could fetch says what programs rely on.
+func TestRunInterruptedBeforeFetch(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	a := &app{ui: newUI(streams{strings.NewReader(""), io.Discard, io.Discard}, noEnv), getenv: noEnv, now: time.Now}
+	p := &pass{app: a, link: &link{}}
+	p.fetch(ctx)
+	if got, err := json.Marshal(p.out.Fetch); err != nil || string(got) != `{"sets":[],"replies":[],"left":[]}` {
+		t.Errorf("%s, %v", got, err)
 	}
 }
 
