@@ -38,7 +38,7 @@ func (s *setUp) forSandbox(ctx context.Context) (err error) {
 	if err := s.askEnvironment(ctx); err != nil {
 		return err
 	}
-	if err := s.askOutgoing(nil); err != nil {
+	if err := s.askOutgoing(ctx); err != nil {
 		return err
 	}
 	if s.stateDir == "" {
