@@ -154,7 +154,7 @@ func TestPEM(t *testing.T) {
 				if enc {
 					p = passphrase
 				}
-				generate(t, "ssh-keygen", "-q", "-t", typ, "-N", p, "-f", f)
+				generate(t, "ssh-keygen", "-q", "-a", "1", "-t", typ, "-N", p, "-f", f)
 				checkFile(t, f, "", "OpenSSH", enc)
 			})
 		}
