@@ -140,9 +140,13 @@ func TestWriteKeyAllOrNothing(t *testing.T) {
 func TestConvert(t *testing.T) {
 	for _, name := range []string{"rsa", "p256", "p384", "p521", "ed25519"} {
 		files, _ := filepath.Glob(filepath.Join("testdata", name+"-*.ppk"))
-		for _, file := range files {
+		for i, file := range files {
 			if strings.Contains(file, "argon2d") {
 				continue
+			}
+			var pass []byte
+			if i == 0 { // encrypting takes a while, by design
+				pass = []byte("new")
 			}
 			text, err := os.ReadFile(file)
 			if err != nil {
@@ -152,11 +156,11 @@ func TestConvert(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			out, err := key.MarshalPrivate("", []byte("new"))
+			out, err := key.MarshalPrivate("", pass)
 			if err != nil {
 				t.Fatalf("%s: %v", file, err)
 			}
-			again, err := Parse(out, []byte("new"))
+			again, err := Parse(out, pass)
 			if err != nil {
 				t.Fatalf("%s: %v", file, err)
 			}
