@@ -59,7 +59,7 @@ func yes(a *app, ask questioner, question lang.Text, proposal bool) (bool, error
 	for {
 		answer, err := ask(a.ui.in(question)+" ("+a.ui.in(shown)+") ["+first[proposal]+"]", false)
 		if err != nil {
-			return false, noBodyToAsk(err)
+			return false, err
 		}
 		switch answer = strings.ToLower(strings.TrimSpace(answer)); {
 		case answer == "":

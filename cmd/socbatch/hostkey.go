@@ -368,17 +368,12 @@ func (a *app) tellStillAccepted(c config.Config, host string, removed []jsonHost
 
 // confirm asks the person on the terminal; anything but a yes is an error.
 func (a *app) confirm(ctx context.Context, question lang.Text) error {
-	yes := a.ui.text("yes")
-	answer, err := secret.Ask(ctx, a.ui.text("%s (%s/%s)", question, yes, a.ui.text("no")))
-	if errors.Is(err, secret.ErrNoTerminal) {
+	ok, err := yes(a, a.questions(ctx, false), question, false)
+	switch {
+	case errors.Is(err, secret.ErrNoTerminal):
 		return usagef("there is no terminal to ask on: give --yes; nothing was removed")
-	}
-	if err != nil {
-		return err
-	}
-	answer = strings.ToLower(strings.TrimSpace(answer))
-	if answer == "" || !strings.HasPrefix(yes, answer) && !strings.HasPrefix("yes", answer) {
+	case err == nil && !ok:
 		return usagef("not confirmed; nothing was removed")
 	}
-	return nil
+	return err
 }

@@ -167,7 +167,7 @@ func (a *app) setUpAgain(path string, o initOptions, ask questioner) (there, aga
 	if !again && ask != nil {
 		a.ui.say("There is a configuration already: %s", displayPath(path))
 		if again, err = yes(a, ask, text("Keep it under another name, and set up anew?"), false); err != nil {
-			return true, false, err
+			return true, false, noBodyToAsk(err)
 		}
 	}
 	if !again {

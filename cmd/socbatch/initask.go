@@ -120,7 +120,7 @@ func (s *setUp) askCertificate(ctx context.Context) (err error) {
 	}
 	if s.ask != nil && !s.options.copyP12 && filepath.Dir(s.p12) != s.dir {
 		if s.options.copyP12, err = yes(a, s.ask, text("Copy it beside the configuration? Otherwise it is read where it is, and a stick has to stay plugged in."), true); err != nil {
-			return err
+			return noBodyToAsk(err)
 		}
 	}
 	return s.openCertificate(ctx)
@@ -178,7 +178,7 @@ func (s *setUp) server(ctx context.Context) error {
 		a.ui.say("The server %s shows this key:\n  %s %s\nHave the office confirm the fingerprint, by telephone or letter: that is what keeps a stranger from posing as the server.", host, s.shown.keyType, s.shown.fingerprint)
 		ok, err := yes(a, s.ask, text("Has the office confirmed it?"), false)
 		if err != nil || !ok {
-			return err
+			return noBodyToAsk(err)
 		}
 	}
 	file := filepath.Join(s.stateDirectory(), "known_hosts")

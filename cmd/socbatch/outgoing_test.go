@@ -33,19 +33,25 @@ func TestGrowingFileIsLeft(t *testing.T) {
 	growing := testkit.WriteFile(t, dir, "growing.xml", []byte("x"))
 	testkit.WriteFile(t, dir, "still.xml", []byte("x"))
 	synctest.Test(t, func(t *testing.T) {
-		go func() {
-			time.Sleep(century / 2)
-			if err := os.WriteFile(growing, []byte("xx"), 0o600); err != nil {
-				t.Error(err)
-			}
-		}()
 		var said bytes.Buffer
 		e := &emptying{
 			app:  &app{ui: &ui{streams: streams{out: &said, err: &said}}, now: time.Now},
 			base: &submission{env: naming.Test, options: submitOptions{settle: century, settleSet: true}},
 		}
 		d := outgoing.New(dir, &durable.Disk{})
-		jobs, wrong, err := e.plan(t.Context(), d, []string{"growing.xml", "still.xml"}, config.Outgoing{Dir: dir})
+		var jobs []inbox.Job
+		var wrong []inbox.Outcome
+		var err error
+		planned := make(chan struct{})
+		go func() {
+			defer close(planned)
+			jobs, wrong, err = e.plan(t.Context(), d, []string{"growing.xml", "still.xml"}, config.Outgoing{Dir: dir})
+		}()
+		synctest.Wait() // it has looked once, and waits to look again
+		if err := os.WriteFile(growing, []byte("xx"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		<-planned
 		if err != nil || len(wrong) > 0 || len(jobs) != 1 || jobs[0].Files[0] != filepath.Join(dir, "still.xml") {
 			t.Errorf("got %v, %v, %v", jobs, wrong, err)
 		}
