@@ -331,8 +331,26 @@ func printPreview(a *app, o inbox.Outcome) {
 	a.ui.result("  %s", set.GO())
 }
 
-// send does the work under the lock of the sender and environment.
-func send(ctx context.Context, a *app, s *submission) (err error) {
+// send delivers the jobs and says what became of them.
+func send(ctx context.Context, a *app, s *submission) error {
+	return s.underLock(ctx, a, func(l *ledger.Ledger, link *link) error {
+		outcomes, err := s.deliver(ctx, a, l, link)
+		if err != nil {
+			return err
+		}
+		for _, o := range outcomes {
+			printWarnings(a, o)
+			printOutcome(a, o)
+		}
+		tidy(ctx, a, s.config, l)
+		a.sealFinished(ctx, s.config, l, "socbatch submit", nil, len(outcomes))
+		return s.waitAndFinish(ctx, a, l, link, results{outcomes: outcomes})
+	})
+}
+
+// underLock does work under the lock of the sender and environment, with
+// credentials, a ledger and a clock that can be relied on.
+func (s *submission) underLock(ctx context.Context, a *app, work func(*ledger.Ledger, *link) error) (err error) {
 	c := s.config
 	link, err := a.newLink(ctx, c)
 	if err != nil {
@@ -352,17 +370,7 @@ func send(ctx context.Context, a *app, s *submission) (err error) {
 	if err := checkClock(ctx, a, l); err != nil {
 		return err
 	}
-	outcomes, err := s.deliver(ctx, a, l, link)
-	if err != nil {
-		return err
-	}
-	for _, o := range outcomes {
-		printWarnings(a, o)
-		printOutcome(a, o)
-	}
-	tidy(ctx, a, c, l)
-	a.sealFinished(ctx, c, l, "socbatch submit", nil, len(outcomes))
-	return s.waitAndFinish(ctx, a, l, link, results{outcomes: outcomes})
+	return work(l, link)
 }
 
 // deliver sends the jobs, and gives what became of each. The error says that

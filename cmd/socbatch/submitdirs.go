@@ -2,12 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 
 	"github.com/socbatch/socbatch/internal/config"
-	"github.com/socbatch/socbatch/internal/lock"
+	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/naming"
 )
 
@@ -17,7 +16,7 @@ func isDir(path string) bool {
 }
 
 // submitDirs sends what is ready in directories.
-func submitDirs(ctx context.Context, a *app, o submitOptions) (err error) {
+func submitDirs(ctx context.Context, a *app, o submitOptions) error {
 	s, err := newSubmission(a, o)
 	if err != nil {
 		return err
@@ -33,41 +32,24 @@ func submitDirs(ctx context.Context, a *app, o submitOptions) (err error) {
 	if o.dryRun {
 		return dryRunDirs(ctx, a, s, dirs)
 	}
-	c := s.config
-	link, err := a.newLink(ctx, c)
-	if err != nil {
-		return err
-	}
-	defer link.drop()
-	held, err := lock.Acquire(ctx, filepath.Join(c.StateDir, "locks"), "send-"+c.Sender+"-"+string(s.env), "socbatch submit", o.lockWait)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, held.Release()) }()
-	l, err := a.openLedger(ctx, c)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, l.Close()) }()
-	if err := checkClock(ctx, a, l); err != nil {
-		return err
-	}
-	link.once = o.wait == 0
-	e := &emptying{app: a, base: s, ledger: l, link: link}
-	for _, d := range dirs {
-		if err := e.directory(ctx, d); err != nil {
-			e.fail(err)
+	return s.underLock(ctx, a, func(l *ledger.Ledger, link *link) error {
+		link.once = o.wait == 0
+		e := &emptying{app: a, base: s, ledger: l, link: link}
+		for _, d := range dirs {
+			if err := e.directory(ctx, d); err != nil {
+				e.fail(err)
+			}
+			if ctx.Err() != nil {
+				break
+			}
 		}
-		if ctx.Err() != nil {
-			break
+		tidy(ctx, a, s.config, l)
+		a.sealFinished(ctx, s.config, l, "socbatch submit", nil, len(e.outcomes))
+		if len(e.outcomes)+len(e.errs) == 0 {
+			a.ui.say("nothing to send")
 		}
-	}
-	tidy(ctx, a, c, l)
-	a.sealFinished(ctx, c, l, "socbatch submit", nil, len(e.outcomes))
-	if len(e.outcomes)+len(e.errs) == 0 {
-		a.ui.say("nothing to send")
-	}
-	return s.waitAndFinish(ctx, a, l, link, e.results)
+		return s.waitAndFinish(ctx, a, l, link, e.results)
+	})
 }
 
 // dryRunDirs shows what would be sent, and what would be put aside.
