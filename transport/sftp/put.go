@@ -130,7 +130,9 @@ func (s *Session) putLarge(ctx context.Context, path string, r io.Reader, size i
 }
 
 // writeAll writes r to file with many requests in flight, and returns the
-// number of bytes once all of them are acknowledged.
+// number of bytes once all of them are acknowledged. The requests leave in the
+// order of their offsets: servers exist that append what comes, or take only the
+// next byte.
 func (s *Session) writeAll(caller context.Context, path string, file *pkgsftp.File, r io.Reader, size int64) (int64, error) {
 	ctx, stop := context.WithCancelCause(caller)
 	defer stop(nil)
@@ -173,8 +175,12 @@ func (s *Session) writeAll(caller context.Context, path string, file *pkgsftp.Fi
 			release()
 		default:
 			at := off
+			left, forget := s.out.announce((*buf)[:n])
+			written := make(chan struct{})
 			ok := s.spawn(func() {
 				defer release()
+				defer close(written)
+				defer forget()
 				s.inFlight.Add(1)
 				defer s.inFlight.Add(-1)
 				if _, err := file.WriteAt((*buf)[:n], at); err != nil {
@@ -182,10 +188,17 @@ func (s *Session) writeAll(caller context.Context, path string, file *pkgsftp.Fi
 				}
 			})
 			if !ok {
+				forget()
 				release()
 				return off, transport.ErrClosed
 			}
 			off += int64(n)
+			select {
+			case <-left:
+			case <-written: // it never left
+			case <-ctx.Done():
+				return off, why()
+			}
 		}
 		if last {
 			break

@@ -1,0 +1,94 @@
+package sftp
+
+import (
+	"bytes"
+	"fmt"
+	"sync"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// nextByte is a server that takes only the next byte of a file, as those in
+// front of an object store do. What comes in another place is refused or, worse,
+// appended without a word.
+type nextByte struct {
+	appends bool
+
+	mu     sync.Mutex
+	stored []byte
+}
+
+func (s *nextByte) serve(ch ssh.Channel, _ int) {
+	if typ, _, err := readPacket(ch); err != nil || typ != fxpInit {
+		return
+	}
+	v := newPacket(fxpVersion)
+	v.uint32(3)
+	_, _ = ch.Write(v.bytes())
+	for {
+		typ, body, err := readPacket(ch)
+		if err != nil {
+			return
+		}
+		d := decoder{body}
+		id, _ := d.uint32()
+		p := newPacket(fxpStatus)
+		p.uint32(id)
+		switch typ {
+		case 3: // OPEN
+			p.b[4] = fxpHandle
+			p.string("h")
+		case 6: // WRITE
+			_, _ = d.string()
+			off, _ := d.uint64()
+			data, _ := d.string()
+			p.uint32(s.write(off, data))
+		case fxpClose:
+			p.uint32(fxOK)
+		default:
+			p.uint32(fxOpUnsupported)
+		}
+		if _, err := ch.Write(p.bytes()); err != nil {
+			return
+		}
+	}
+}
+
+func (s *nextByte) write(off uint64, data []byte) uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.appends && off != uint64(len(s.stored)) {
+		return fxFailure
+	}
+	s.stored = append(s.stored, data...)
+	return fxOK
+}
+
+// The requests of a file leave in the order of their offsets, whatever its size.
+func TestWritesLeaveInOrder(t *testing.T) {
+	for _, appends := range []bool{false, true} {
+		for _, size := range []int{1, kib32, kib32 + 1, 3 * kib32, 3_000_000, 12<<20 + 7} {
+			for _, known := range []bool{true, false} {
+				t.Run(fmt.Sprintf("appends %v, %d bytes, known %v", appends, size, known), func(t *testing.T) {
+					server := &nextByte{appends: appends}
+					f := newFake(t, server.serve)
+					s := f.dial(f.endpoint())
+					data := pattern(size)
+					told := int64(-1)
+					if known {
+						told = int64(size)
+					}
+					if err := s.Put(t.Context(), "/IN/x", bytes.NewReader(data), told); err != nil {
+						t.Fatal(err)
+					}
+					server.mu.Lock()
+					defer server.mu.Unlock()
+					if !bytes.Equal(server.stored, data) {
+						t.Errorf("the server has other bytes (%d of %d)", len(server.stored), len(data))
+					}
+				})
+			}
+		}
+	}
+}
