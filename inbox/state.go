@@ -37,6 +37,10 @@ const (
 	AcceptedWithRemarks State = "accepted-with-remarks"
 	// Refused: the receipt or the notification of a form is negative.
 	Refused State = "refused"
+	// NameUsed: the office has seen the name before, and not from this set. What
+	// it answers under that name may be about other contents, so nothing that it
+	// says counts, and a person has to find out. The contents stay claimed.
+	NameUsed State = "name-used"
 )
 
 // Notes that sets get on their way, beside errors and what a person says.
@@ -54,22 +58,23 @@ var following = map[State][]State{
 	Failed:    {Uploading, Cancelled},
 	// Back to Uploaded only when the server was seen, twice, to have the FI and
 	// not the GO; Cancelled only when a person says that it never arrived.
-	Unknown: {Sent, Uploaded, Cancelled, Received, Accepted, AcceptedWithRemarks, Refused},
-	Sent:    {Received, Accepted, AcceptedWithRemarks, Refused},
+	Unknown: {Sent, Uploaded, Cancelled, Received, Accepted, AcceptedWithRemarks, Refused, NameUsed},
+	Sent:    {Received, Accepted, AcceptedWithRemarks, Refused, NameUsed},
 	// Answers arrive in any order, and what they say together depends on none.
-	Received:            {Accepted, AcceptedWithRemarks, Refused},
-	Accepted:            {Received, AcceptedWithRemarks, Refused},
-	AcceptedWithRemarks: {Received, Accepted, Refused},
-	Refused:             {Received, Accepted, AcceptedWithRemarks},
+	// That somebody else used the name is the last word: no answer takes it back.
+	Received:            {Accepted, AcceptedWithRemarks, Refused, NameUsed},
+	Accepted:            {Received, AcceptedWithRemarks, Refused, NameUsed},
+	AcceptedWithRemarks: {Received, Accepted, Refused, NameUsed},
+	Refused:             {Received, Accepted, AcceptedWithRemarks, NameUsed},
 	// An answer to a set that was given up proves that it arrived after all.
-	Cancelled: {Received, Accepted, AcceptedWithRemarks, Refused},
+	Cancelled: {Received, Accepted, AcceptedWithRemarks, Refused, NameUsed},
 }
 
 // States lists every state in the order in which a set goes through them.
 func States() []State {
 	return []State{
 		Prepared, Uploading, Uploaded, Failed, Unknown, Sent, Cancelled,
-		Received, Accepted, AcceptedWithRemarks, Refused,
+		Received, Accepted, AcceptedWithRemarks, Refused, NameUsed,
 	}
 }
 
@@ -88,10 +93,13 @@ func (s State) Unfinished() bool { return s.BeforeGO() || s == Unknown }
 
 // Answered reports whether the office has said something about the set.
 func (s State) Answered() bool {
-	return s == Received || s == Accepted || s == AcceptedWithRemarks || s == Refused
+	return s == Received || s == Accepted || s == AcceptedWithRemarks || s == Refused || s == NameUsed
 }
 
 // Final reports whether no further answer is expected.
 func (s State) Final() bool {
-	return s == Cancelled || s == Accepted || s == AcceptedWithRemarks || s == Refused
+	return s == Cancelled || s == Accepted || s == AcceptedWithRemarks || s == Refused || s == NameUsed
 }
+
+// NeedsPerson reports whether the set stays as it is until a person decides.
+func (s State) NeedsPerson() bool { return s == NameUsed }

@@ -25,6 +25,7 @@ func TestStates(t *testing.T) {
 		Accepted:            {false, false, true, true},
 		AcceptedWithRemarks: {false, false, true, true},
 		Refused:             {false, false, true, true},
+		NameUsed:            {false, false, true, true},
 	} {
 		if got := [4]bool{s.BeforeGO(), s.Unfinished(), s.Answered(), s.Final()}; got != want {
 			t.Errorf("%s: got %v, want %v", s, got, want)
@@ -33,7 +34,7 @@ func TestStates(t *testing.T) {
 			t.Errorf("%s is not among the states", s)
 		}
 	}
-	if n := len(States()); n != 11 {
+	if n := len(States()); n != 12 {
 		t.Errorf("%d states", n)
 	}
 }
@@ -56,6 +57,8 @@ func TestTransitions(t *testing.T) {
 				why = "no answer without GO"
 			case (from == Sent || from.Answered()) && !to.Answered():
 				why = "what is sent stays sent"
+			case from == NameUsed:
+				why = "no answer says whose it is"
 			case from == Unknown && to.BeforeGO() && to != Uploaded:
 				why = "after GO only a look at the server leads back"
 			}
@@ -68,7 +71,7 @@ func TestTransitions(t *testing.T) {
 		}
 		if from.Answered() {
 			for _, to := range States() {
-				if to.Answered() && to != from && !from.CanBecome(to) {
+				if to.Answered() && to != from && from != NameUsed && !from.CanBecome(to) {
 					t.Errorf("%s cannot become %s: the order of answers would matter", from, to)
 				}
 			}

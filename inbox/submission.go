@@ -135,6 +135,26 @@ type NameUsedError struct{ Name string }
 
 func (e *NameUsedError) Error() string { return fmt.Sprintf("name %s was used before", e.Name) }
 
+// ForeignUse is a name under which somebody else delivered: another program, or
+// this one with another ledger.
+type ForeignUse struct {
+	Name   string    // application.sender.date.sequence.environment
+	Reply  string    // of the office, that shows it
+	SeenAt time.Time // when the office had it, at the latest
+}
+
+// MaybeSentError says that contents may have gone already: somebody else
+// delivered under a name that the ledger does not know, or has for other
+// contents, and the contents are older than that.
+type MaybeSentError struct {
+	Use   ForeignUse // the newest one
+	Count int        // of such names
+}
+
+func (e *MaybeSentError) Error() string {
+	return fmt.Sprintf("it may have been sent already: %s was delivered by somebody else", e.Use.Name)
+}
+
 // StateError says that a set was not in a state from which the change is
 // allowed: another process was faster, or the request makes no sense.
 type StateError struct {
@@ -160,7 +180,7 @@ type Ledger interface {
 	// Reserve gives each draft, in order, a name that was never used, claims
 	// its contents and records it as Prepared: all of that or nothing. The
 	// drafts are independent of each other; one fails with *AlreadyError,
-	// *NameUsedError or naming.ErrSequenceExhausted.
+	// *MaybeSentError, *NameUsedError or naming.ErrSequenceExhausted.
 	Reserve(ctx context.Context, drafts []Draft) []Reserved
 	// Move changes the state of a set along State.CanBecome, and keeps a note
 	// for people. It fails with *StateError when the set is elsewhere.

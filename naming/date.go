@@ -41,6 +41,13 @@ func (d Date) Time() (time.Time, error) {
 	return time.ParseInLocation("20060102", string(d), brussels)
 }
 
+// Moment reads when a form was made, as forms say it: a day YYYY-MM-DD and an hour
+// hh:mm:ss.mmm in Brussels. ok is false where either is none.
+func Moment(day, hour string) (t time.Time, ok bool) {
+	t, err := time.ParseInLocation("2006-01-02 15:04:05", day+" "+hour, brussels)
+	return t, err == nil
+}
+
 // AddDays gives the day n days later (earlier for a negative n).
 func (d Date) AddDays(n int) Date {
 	t, err := d.Time()

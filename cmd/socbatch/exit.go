@@ -76,6 +76,7 @@ func exitCode(err error) int {
 		held    *lock.HeldError
 		already *inbox.AlreadyError
 		unknown *inbox.UnknownError
+		maybe   *inbox.MaybeSentError
 		still   unsettledError
 		cred    credentialError
 		sealed  *seal.OtherRecipientError
@@ -90,7 +91,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &held), ledger.TroubleOf(err) == ledger.Busy:
 		return exitLocked
-	case errors.As(err, &unknown), errors.As(err, &still):
+	case errors.As(err, &unknown), errors.As(err, &still), errors.As(err, &maybe):
 		return exitUnknown
 	case errors.As(err, &already):
 		return exitAlready

@@ -46,6 +46,7 @@ func explain(err error) explanation {
 		cfg      *config.Error
 		held     *lock.HeldError
 		already  *inbox.AlreadyError
+		maybe    *inbox.MaybeSentError
 		used     *inbox.NameUsedError
 		state    *inbox.StateError
 		unknown  *inbox.UnknownError
@@ -101,6 +102,11 @@ func explain(err error) explanation {
 			x.hint("see what became of it with: socbatch status %s", already.Existing.Set)
 			x.hint("to send it a second time all the same: --resubmit --reason \"…\"")
 		}
+	case errors.As(err, &maybe):
+		x.Class = "maybe-sent"
+		x.Message = text("it may have been sent already: the office had %s by %s (%s), which was not delivered by this ledger, and the file is older than that; nothing was sent", maybe.Use.Name, clock(maybe.Use.SeenAt), maybe.Use.Reply)
+		x.hint("look on the portal, or ask the office, whether this declaration is there; if this ledger was lost or put back, put back its newest copy")
+		x.hint("if it is not there: socbatch submit FILE --resubmit --reason \"…\"")
 	case errors.As(err, &used):
 		x.Class = "name-used"
 		x.Message = text("%s, and the server refuses a name that it saw before (ACRF-133); nothing was sent", used)

@@ -107,6 +107,7 @@ func runFetch(ctx context.Context, a *app, o fetchOptions) (err error) {
 		}
 		got, err := fetchOnce(ctx, a, c, l, session, envs, o)
 		all.reports, all.read = append(all.reports, got.reports...), append(all.read, got.read...)
+		tellNameUsed(a, answeredSets(got.read))
 		if err != nil {
 			link.drop()
 			return false, err
@@ -257,6 +258,21 @@ func awaited(ctx context.Context, l *ledger.Ledger, envs []naming.Environment) (
 	return n, nil
 }
 
+// answeredSets are the sets that replies answer, each once.
+func answeredSets(read []answers.Result) []inbox.Submission {
+	var sets []inbox.Submission
+	seen := map[int64]bool{}
+	for _, r := range read {
+		for _, s := range r.Submissions {
+			if !seen[s.ID] {
+				seen[s.ID] = true
+				sets = append(sets, s)
+			}
+		}
+	}
+	return sets
+}
+
 // tellRead tells programs of the replies and of what became of the sets.
 func tellRead(a *app, read []answers.Result) {
 	for _, r := range read {
@@ -291,6 +307,11 @@ func printFetched(a *app, c config.Config, f fetched) {
 		}
 		if r.Reply.Problem != "" {
 			a.ui.warn("%s cannot be read (%s); it is kept as it came: %s", r.Reply.Name, r.Reply.Problem, r.Reply.Path)
+		}
+		for _, key := range r.Elsewhere {
+			if strings.Split(key, ".")[1] == c.Sender { // others are normal
+				a.ui.warn("%s answers %s, which this ledger does not know: somebody else delivers for sender %s, or this ledger was put back; the name is not used again", r.Reply.Name, key, c.Sender)
+			}
 		}
 		if r.Ambiguous > 0 {
 			a.ui.warn("%s: %s fit several declarations and were tied to none", r.Reply.Name, count(r.Ambiguous, "%d form", "%d forms"))

@@ -388,12 +388,13 @@ func ownFault(err error) bool {
 		faults  *inbox.FaultsError
 		app     *inbox.ApplicationError
 		used    *inbox.NameUsedError
+		maybe   *inbox.MaybeSentError
 		already *inbox.AlreadyError
 		source  *inbox.SourceError
 		system  syscall.Errno
 	)
 	switch {
-	case errors.As(err, &name), errors.As(err, &faults), errors.As(err, &app), errors.As(err, &used):
+	case errors.As(err, &name), errors.As(err, &faults), errors.As(err, &app), errors.As(err, &used), errors.As(err, &maybe):
 		return true
 	case errors.As(err, &already):
 		return !already.Existing.State.Unfinished() || !already.Same

@@ -127,7 +127,7 @@ func (p reporter) standing(s inbox.Submission) standing {
 	case inbox.Cancelled:
 		return standsCancelled
 	}
-	if s.State.Unfinished() || late(p.a, p.config, s) != inbox.InTime {
+	if s.State.Unfinished() || s.State.NeedsPerson() || late(p.a, p.config, s) != inbox.InTime {
 		return standsUnclear
 	}
 	return standsOpen

@@ -63,6 +63,7 @@ type pass struct {
 	out          jsonRun
 	sent, aside  int
 	refused      []inbox.Submission
+	disputed     []inbox.Submission // whose name somebody else used, also since earlier runs
 }
 
 // jsonRun is what run prints with --json.
@@ -265,6 +266,9 @@ func (p *pass) report(ctx context.Context, got fetched) error {
 			return err
 		}
 		for _, s := range open {
+			if s.State.NeedsPerson() {
+				p.disputed = append(p.disputed, s)
+			}
 			if s.State.Unfinished() {
 				n.Unfinished++
 			}
@@ -279,6 +283,7 @@ func (p *pass) report(ctx context.Context, got fetched) error {
 	} else {
 		u.say("%s sent, %s put aside, %s stored", count(p.sent, "%d declaration", "%d declarations"), count(p.aside, "%d declaration", "%d declarations"), count(len(got.read), "%d reply", "%d replies"))
 	}
+	tellNameUsed(p.app, p.disputed)
 	for _, s := range p.refused {
 		u.warn("%s was refused", s.Set)
 		u.hintCodes(s.Note)

@@ -69,7 +69,7 @@ func sets() []inbox.Submission {
 	for i, s := range inbox.States() {
 		x := inbox.Submission{
 			Set: naming.Set{
-				Application: "DMFA", Sender: "101380", Date: "20261120", Sequence: naming.Sequence("0000" + string("123456789AB"[i])),
+				Application: "DMFA", Sender: "101380", Date: "20261120", Sequence: naming.Sequence("0000" + string("123456789ABC"[i])),
 				Environment: naming.Production, Parts: 1,
 			},
 			State: s,
@@ -87,6 +87,7 @@ func TestStatusIsSaid(t *testing.T) {
 	golden(t, "status", func(a *app) {
 		c := config.Defaults(func(string) string { return "" })
 		statusTable(a, c, sets())
+		tellNameUsed(a, sets())
 		tellLate(a, c, sets())
 		s := sets()[9]
 		s.Note, s.Reason, s.SignedBy = "00024-005", "asked by telephone", "Test Sender"

@@ -96,6 +96,7 @@ func runStatus(ctx context.Context, a *app, o statusOptions) (err error) {
 			return nil
 		}
 		statusTable(a, c, found)
+		tellNameUsed(a, found)
 		tellLate(a, c, found)
 		return nil
 	})
@@ -105,8 +106,8 @@ func runStatus(ctx context.Context, a *app, o statusOptions) (err error) {
 func (o statusOptions) states() []inbox.State {
 	var chosen []inbox.State
 	for _, s := range inbox.States() {
-		open := (o.open || o.late) && !s.Final()
-		if open || (o.refused && s == inbox.Refused) {
+		open := (o.open || o.late) && (!s.Final() || s.NeedsPerson())
+		if open || (o.refused && (s == inbox.Refused || s.NeedsPerson())) {
 			chosen = append(chosen, s)
 		}
 	}
@@ -133,6 +134,24 @@ func statusTable(a *app, c config.Config, found []inbox.Submission) {
 		rows = append(rows, []cell{{text: s.Set.String()}, {text: sent}, {text: age, state: state.state}, state, {text: dash(s.Ticket)}, {text: dash(a.ui.in(noteWords(s.Note)))}})
 	}
 	a.ui.table([]column{{"SET", false}, {"SENT", false}, {"AGE", false}, {"STATE", false}, {"RECEIPT", false}, {"REMARK", true}}, rows)
+}
+
+// tellNameUsed says of sets whose name somebody else used what that means, and what to do.
+func tellNameUsed(a *app, sets []inbox.Submission) {
+	told := 0
+	for _, s := range sets {
+		if s.State != inbox.NameUsed {
+			continue
+		}
+		if told++; told > maxLeft {
+			continue
+		}
+		a.ui.warn("%s: somebody else delivered under this name (ACRF-133): whether this declaration is processed is not known, and it is not sent again by itself", s.Set)
+	}
+	if told > 0 {
+		a.ui.hint("this ledger is not the only one for this sender: another program, another computer or user, or a ledger that was put back")
+		a.ui.hint("look on the portal, or ask the office, whether the declaration is there; if it is not: socbatch submit FILE --resubmit --reason \"…\"")
+	}
 }
 
 // tellLate says of what is late what to do.
@@ -201,6 +220,7 @@ func statusOne(ctx context.Context, a *app, c config.Config, l *ledger.Ledger, n
 	a.ui.object(story)
 	if !a.ui.json {
 		printStory(a, s, frozenWords(sealed, pruned), history, answers)
+		tellNameUsed(a, []inbox.Submission{s})
 		tellLate(a, c, []inbox.Submission{s})
 	}
 	return nil

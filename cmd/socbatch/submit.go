@@ -652,6 +652,8 @@ func answered(s inbox.Submission, strict bool) error {
 		return nil
 	case inbox.Refused:
 		return codedError{errorf("%s was refused", s.Set), exitRefused}
+	case inbox.NameUsed:
+		return codedError{errorf("%s: somebody else delivered under this name, and whether it is processed is not known", s.Set), exitUnknown}
 	}
 	return codedError{errorf("%s has no final answer yet", s.Set), exitNoAnswer}
 }

@@ -92,6 +92,7 @@ func (s *submission) await(ctx context.Context, a *app, l *ledger.Ledger, outcom
 			a.ui.hint("see the whole story: socbatch status %s", sub.Set)
 		}
 	}
+	tellNameUsed(a, latest)
 	if errors.Is(err, errNoAnswer) {
 		a.ui.say("time is up; look again later with: socbatch fetch --env %s", s.env)
 		err = nil

@@ -26,6 +26,8 @@ func stateWords(s inbox.State) lang.Text {
 		return text("outcome unknown")
 	case inbox.AcceptedWithRemarks:
 		return text("accepted with remarks")
+	case inbox.NameUsed:
+		return text("name used by somebody else")
 	}
 	return lang.Word(string(s))
 }

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/reply"
 	"github.com/socbatch/socbatch/internal/seal"
+	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/sign"
 )
 
@@ -56,7 +58,12 @@ type Result struct {
 	Submissions []inbox.Submission
 	Unmatched   int // forms that match no set
 	Ambiguous   int // forms that match several sets
+	// Elsewhere are sets that the reply names and that are not in the ledger, by
+	// their keys, at most maxElsewhere.
+	Elsewhere []string
 }
+
+const maxElsewhere = 5
 
 // What checking a signature gave; valid ones are followed by who signed.
 const (
@@ -148,6 +155,9 @@ func (r *Reader) read(ctx context.Context, u ledger.Reply) (Result, error) {
 		}
 		ledgerErr = r.Ledger.AddAnswers(ctx, u, batch)
 		for _, a := range batch {
+			if a.Elsewhere != "" && len(res.Elsewhere) < maxElsewhere && !slices.Contains(res.Elsewhere, a.Elsewhere) {
+				res.Elsewhere = append(res.Elsewhere, a.Elsewhere)
+			}
 			switch {
 			case a.MatchedBy == ledger.Ambiguous:
 				res.Ambiguous++
@@ -269,6 +279,8 @@ func AnswerOf(f *reply.Form) (ledger.Answer, bool) {
 	if f.File != nil {
 		a.FileName = strings.TrimSpace(f.File.Name)
 	}
+	a.Sender = senderOf(f.SenderID)
+	a.MadeAt, _ = naming.Moment(f.CreationDate, f.CreationHour)
 	if f.Handled != nil {
 		a.Date, a.Hour = f.Handled.CreationDate, f.Handled.CreationHour
 	}
@@ -280,6 +292,19 @@ func AnswerOf(f *reply.Form) (ledger.Answer, bool) {
 		a.Anomalies = append(a.Anomalies, ledger.Anomaly{ErrorID: x.ErrorID, Class: x.Class, Tag: x.TagName, Location: Place(x)})
 	}
 	return a, true
+}
+
+// senderOf is a sender number as names have it: six digits. What is none stays as
+// it is, and fits no sender.
+func senderOf(s string) string {
+	s = strings.TrimSpace(s)
+	if _, err := strconv.ParseUint(s, 10, 64); err != nil {
+		return s
+	}
+	if s = strings.TrimLeft(s, "0"); s == "" {
+		return s
+	}
+	return strings.Repeat("0", max(0, 6-len(s))) + s
 }
 
 // Place writes where an anomaly is: line and column, and those steps of the

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/naming"
@@ -42,14 +43,19 @@ type Answer struct {
 	SubmissionID int64 // 0: matches nothing of ours
 	Part, Form   int   // which form of the set is answered; 0: not known
 	MatchedBy    string
+	// Elsewhere is the set, by its key, that the file belongs to, where it is not
+	// in this ledger: somebody else delivered it.
+	Elsewhere string
 
 	Position   int // of the form in the reply, from 1
 	Kind       string
 	Outcome    string
-	FileName   string   // of the file that is answered, as the reply writes it
-	Tickets    []string // numbers that the office gave, the file's first
-	References []string // numbers that the sender gave
-	Date, Hour string   // of the form that is answered
+	FileName   string    // of the file that is answered, as the reply writes it
+	Sender     string    // whose declaration is answered; empty where the reply does not say
+	MadeAt     time.Time // when the office made the answer; zero where it does not say
+	Tickets    []string  // numbers that the office gave, the file's first
+	References []string  // numbers that the sender gave
+	Date, Hour string    // of the form that is answered
 	Anomalies  []Anomaly
 }
 
@@ -70,7 +76,7 @@ func (l *Ledger) AddAnswers(_ context.Context, r Reply, answers []Answer) error 
 		q := newStatements(tx)
 		defer q.close()
 		for i := range answers {
-			if err := addAnswer(q, r, &answers[i]); err != nil {
+			if err := l.addAnswer(q, r, &answers[i]); err != nil {
 				return err
 			}
 		}
@@ -78,9 +84,14 @@ func (l *Ledger) AddAnswers(_ context.Context, r Reply, answers []Answer) error 
 	})
 }
 
-func addAnswer(q *statements, r Reply, a *Answer) error {
+func (l *Ledger) addAnswer(q *statements, r Reply, a *Answer) error {
 	if err := match(q, r.Environment, a); err != nil {
 		return err
+	}
+	if a.Elsewhere != "" {
+		if err := l.foreign(q, a.Elsewhere, r, a); err != nil {
+			return err
+		}
 	}
 	ticket := ""
 	if len(a.Tickets) > 0 {
@@ -90,9 +101,9 @@ func addAnswer(q *statements, r Reply, a *Answer) error {
 	if len(a.References) > 0 {
 		reference = a.References[0]
 	}
-	res, err := q.Exec(`INSERT INTO answer (reply_id, position, kind, outcome, submission_id, part, form, matched_by, file_name, ticket, reference, form_date, form_hour)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (reply_id, position) DO NOTHING`,
-		r.ID, a.Position, a.Kind, a.Outcome, nullID(a.SubmissionID), a.Part, a.Form, a.MatchedBy, a.FileName, ticket, reference, a.Date, a.Hour)
+	res, err := q.Exec(`INSERT INTO answer (reply_id, position, kind, outcome, submission_id, part, form, matched_by, file_name, ticket, reference, form_date, form_hour, sender, made_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (reply_id, position) DO NOTHING`,
+		r.ID, a.Position, a.Kind, a.Outcome, nullID(a.SubmissionID), a.Part, a.Form, a.MatchedBy, a.FileName, ticket, reference, a.Date, a.Hour, a.Sender, timeText(a.MadeAt))
 	if err != nil {
 		return err
 	}
@@ -131,6 +142,9 @@ func keepTickets(q *statements, a *Answer) error {
 // receipt is the one that notifications name. Those that came before the
 // receipt find their set now.
 func giveTicket(q *statements, receipt *Answer, ticket string) error {
+	if ours, err := answersOurs(q, receipt); err != nil || !ours {
+		return err
+	}
 	positive := receipt.Outcome == OutcomeAccepted || receipt.Outcome == OutcomeRemarks
 	res, err := q.Exec(`UPDATE submission SET ticket = $1 WHERE id = $2 AND (ticket = '' OR ($3 AND NOT EXISTS (
 		SELECT 1 FROM answer WHERE submission_id = $2 AND kind = 'receipt' AND outcome IN ('accepted', 'accepted-with-remarks') AND ticket = submission.ticket)))`,
@@ -179,7 +193,7 @@ type looseAnswer struct {
 // looseAnswers gives the next of the unmatched answers that name a ticket. A
 // reply may have a million, so they come in portions.
 func looseAnswers(q *statements, ticket string, after int64) ([]looseAnswer, error) {
-	rows, err := q.Query(`SELECT a.id, a.kind, a.file_name, a.reference, a.form_date, a.form_hour, r.environment
+	rows, err := q.Query(`SELECT a.id, a.kind, a.file_name, a.reference, a.form_date, a.form_hour, a.sender, r.environment
 		FROM loose_ticket l JOIN answer a ON a.id = l.answer_id JOIN reply r ON r.id = a.reply_id
 		WHERE l.ticket = $1 AND l.answer_id > $2 ORDER BY l.answer_id LIMIT 1000`, ticket, after)
 	if err != nil {
@@ -190,7 +204,7 @@ func looseAnswers(q *statements, ticket string, after int64) ([]looseAnswer, err
 	for rows.Next() {
 		a := looseAnswer{Answer: Answer{Tickets: []string{ticket}}}
 		var reference string
-		if err := rows.Scan(&a.ID, &a.Kind, &a.FileName, &reference, &a.Date, &a.Hour, &a.environment); err != nil {
+		if err := rows.Scan(&a.ID, &a.Kind, &a.FileName, &reference, &a.Date, &a.Hour, &a.Sender, &a.environment); err != nil {
 			return nil, err
 		}
 		a.References = nonEmpty(reference)
@@ -268,218 +282,19 @@ func column[T any](q rowsQuerier, query string, args ...any) ([]T, error) {
 	return out, rows.Err()
 }
 
-// errNameUsed is what the server answers to a second GO of one name. It says
-// nothing about the first.
-const errNameUsed = "ACRF-133"
-
-// judge brings the state of a set to what its answers say, whatever the order
-// in which they came.
-func (l *Ledger) judge(tx *sql.Tx, id int64) error {
-	var from inbox.State
-	if err := tx.QueryRow(`SELECT state FROM submission WHERE id = $1`, id).Scan(&from); err != nil {
-		return err
-	}
-	v, err := verdict(tx, id)
-	if err != nil || v.state == "" {
-		return err
-	}
-	if from != v.state && !from.CanBecome(v.state) {
-		return nil
-	}
-	if v.state == inbox.Refused {
-		why, err := refusals(tx, id)
-		if err != nil {
-			return err
-		}
-		v.note = strings.Trim(v.note+": "+why, ": ")
-	}
-	if from == v.state {
-		_, err = tx.Exec(`UPDATE submission SET note = $1 WHERE id = $2`, v.note, id)
-	} else {
-		err = move(tx, id, v.state, v.note, l.stamp())
-		if err == nil && v.state == inbox.Refused {
-			err = l.due(tx, OnRefused, 0, id)
-		}
-	}
-	if err != nil {
-		return err
-	}
-	// Only a set of which nothing was or can still be accepted may go again
-	// without a person's word.
-	if v.nothing {
-		return release(tx, id)
-	}
-	return claim(tx, id)
-}
-
-// refusals names the error ids of what was refused, each once.
-func refusals(tx *sql.Tx, id int64) (string, error) {
-	const most = 5
-	ids, err := column[string](tx, `SELECT DISTINCT x.error_id FROM anomaly x JOIN answer a ON a.id = x.answer_id
-		WHERE a.submission_id = $1 AND a.outcome = 'refused' ORDER BY x.error_id`, id)
-	if len(ids) > most {
-		ids = append(ids[:most], "…")
-	}
-	return strings.Join(ids, ", "), err
-}
-
-type verdictOf struct {
-	state   inbox.State // empty: the answers say nothing
-	note    string
-	nothing bool // nothing of the set was accepted, nor will be
-}
-
-// rank orders the outcomes of one form: of several the highest holds, whichever
-// came first.
-const rank = `CASE outcome WHEN 'refused' THEN 5 WHEN 'accepted-with-remarks' THEN 4 WHEN 'accepted' THEN 3 WHEN 'to-validate' THEN 2 ELSE 1 END`
-
-// ranked are the outcomes by their rank.
-var ranked = []string{1: OutcomeUnknown, 2: OutcomeToValidate, 3: OutcomeAccepted, 4: OutcomeRemarks, 5: OutcomeRefused}
-
-// said is what all answers to a set say together.
-type said struct {
-	forms, parts int  // of the set
-	resent       bool // its GO was sent a second time
-
-	received     bool           // a positive receipt
-	onlyUsed     bool           // a receipt that says only that the name was used
-	refusedParts map[int64]bool // negative receipts by part; 0: the whole set
-	answered     int            // forms of which a notification speaks
-	count        map[string]int // of these, by outcome
-	refused      int            // of these, refused ones of which it is known which they are
-	accepted     bool           // a form was accepted, whatever was said of it besides
-}
-
-func verdict(tx *sql.Tx, id int64) (verdictOf, error) {
-	a, err := allSaid(tx, id)
-	if err != nil {
-		return verdictOf{}, err
-	}
-	v := verdictOf{nothing: a.nothing()}
-	total := max(a.forms, a.answered, 1)
-	open := total - a.answered + a.count[OutcomeToValidate] + a.count[OutcomeUnknown]
-	switch {
-	case len(a.refusedParts) > 0:
-		v.state = inbox.Refused
-	case a.onlyUsed && !a.received && a.answered == 0:
-		v.state = inbox.Refused
-	case a.count[OutcomeRefused] > 0:
-		v.state, v.note = inbox.Refused, fmt.Sprintf("%d of %d forms refused", a.count[OutcomeRefused], total)
-	case open == 0 && a.count[OutcomeRemarks] > 0:
-		v.state = inbox.AcceptedWithRemarks
-	case open == 0:
-		v.state = inbox.Accepted
-	case a.received || a.answered > 0:
-		v.state = inbox.Received
-		if n := a.count[OutcomeToValidate]; n > 0 {
-			v.note = fmt.Sprintf("%d of %d forms to validate", n, total)
-		} else if a.answered > 0 {
-			v.note = fmt.Sprintf("%d of %d forms answered", a.answered, total)
-		}
-	}
-	return v, nil
-}
-
-func (a *said) nothing() bool {
-	if a.accepted || a.count[OutcomeToValidate]+a.count[OutcomeUnknown] > 0 {
-		return false
-	}
-	switch {
-	case a.refused > 0 && a.refused >= a.forms:
-		return true
-	case a.received:
-		return false
-	}
-	return a.refusedParts[0] || len(a.refusedParts) >= a.parts || a.onlyUsed
-}
-
-func allSaid(tx *sql.Tx, id int64) (*said, error) {
-	a := &said{refusedParts: map[int64]bool{}, count: map[string]int{}}
-	if err := tx.QueryRow(`SELECT forms, parts FROM submission WHERE id = $1`, id).Scan(&a.forms, &a.parts); err != nil {
-		return nil, err
-	}
-	var again int
-	if err := tx.QueryRow(`SELECT COUNT(*) FROM event e JOIN event later ON later.submission_id = e.submission_id AND later.id > e.id
-		WHERE e.submission_id = $1 AND e.state = 'unknown' AND later.state = 'uploaded'`, id).Scan(&again); err != nil {
-		return nil, err
-	}
-	a.resent = again > 0
-	if err := a.addReceipts(tx, id); err != nil {
-		return nil, err
-	}
-	return a, a.addForms(tx, id)
-}
-
-func (a *said) addReceipts(tx *sql.Tx, id int64) error {
-	rows, err := tx.Query(`SELECT a.outcome, a.part,
-			(SELECT COUNT(*) FROM anomaly x WHERE x.answer_id = a.id AND x.error_id = '`+errNameUsed+`'),
-			(SELECT COUNT(*) FROM anomaly x WHERE x.answer_id = a.id)
-		FROM answer a WHERE a.submission_id = $1 AND a.kind = 'receipt'`, id)
-	if err != nil {
-		return err
-	}
-	defer rows.Close() //nolint:errcheck // Err is looked at
-	for rows.Next() {
-		var outcome string
-		var part int64
-		var used, all int
-		if err := rows.Scan(&outcome, &part, &used, &all); err != nil {
-			return err
-		}
-		a.receipt(outcome, part, used, all)
-	}
-	return rows.Err()
-}
-
-// addForms counts the forms by what the notifications say of them. An answer
-// that does not tell which form it is about counts for itself.
-func (a *said) addForms(tx *sql.Tx, id int64) error {
-	rows, err := tx.Query(`SELECT highest, known, accepted, COUNT(*) FROM (
-			SELECT MAX(`+rank+`) AS highest, form > 0 AS known, MAX(outcome IN ('accepted', 'accepted-with-remarks')) AS accepted
-			FROM answer WHERE submission_id = $1 AND kind = 'notification'
-			GROUP BY part, form, CASE form WHEN 0 THEN id END)
-		GROUP BY highest, known, accepted`, id)
-	if err != nil {
-		return err
-	}
-	defer rows.Close() //nolint:errcheck // Err is looked at
-	for rows.Next() {
-		var highest, n int
-		var known, accepted bool
-		if err := rows.Scan(&highest, &known, &accepted, &n); err != nil {
-			return err
-		}
-		a.answered += n
-		a.count[ranked[highest]] += n
-		if ranked[highest] == OutcomeRefused && (known || a.forms <= 1) {
-			a.refused += n
-		}
-		a.accepted = a.accepted || accepted
-	}
-	return rows.Err()
-}
-
-func (a *said) receipt(outcome string, part int64, used, all int) {
-	switch {
-	case outcome == OutcomeUnknown:
-	case outcome != OutcomeRefused:
-		a.received = true
-	case used > 0 && a.resent: // about the second GO: the first had arrived
-	case used > 0 && used == all:
-		a.onlyUsed = true
-	default:
-		a.refusedParts[part] = true
-	}
-}
-
 // match ties an answer to a set: by file name, else by ticket, else by own
-// reference, else by date and hour of the form. Where several sets fit, those
-// of the environment in whose folder the reply lay are preferred; where it is
-// still not one, none is chosen.
+// reference, else by date and hour of the form. An answer that names a sender is
+// about that sender's sets and no others, whatever else fits. Where several sets
+// fit, those of the environment in whose folder the reply lay are preferred;
+// where it is still not one, none is chosen.
 func match(q *statements, env naming.Environment, a *Answer) error {
 	// Sets that never left have no answers.
 	const sent = ` AND s.state NOT IN ('prepared', 'uploading', 'uploaded', 'failed', 'cancelled')`
 	one := func(by, query string, args ...any) (bool, error) {
+		if a.Sender != "" {
+			args = append(args, a.Sender)
+			query += fmt.Sprintf(` AND s.sender = $%d`, len(args))
+		}
 		ids, err := column[int64](q, query+sent+` AND s.environment = '`+string(env)+`' LIMIT 2`, args...)
 		// A ticket is the office's own and names one file anywhere. What the
 		// sender wrote is often the same in a test and in production: it never
@@ -499,9 +314,11 @@ func match(q *statements, env naming.Environment, a *Answer) error {
 		a.SubmissionID, a.MatchedBy = ids[0], by
 		return true, matchForm(q, a)
 	}
-	a.SubmissionID, a.MatchedBy = 0, ""
-	elsewhere := false
+	a.SubmissionID, a.MatchedBy, a.Elsewhere = 0, "", ""
 	if n, err := naming.Parse(a.FileName); err == nil {
+		if a.Sender != "" && a.Sender != n.Sender {
+			return nil // it contradicts itself
+		}
 		a.Part = n.Part
 		// The name is the set's own: whatever its state here, it was sent.
 		var id int64
@@ -514,7 +331,7 @@ func match(q *statements, env naming.Environment, a *Answer) error {
 			return err
 		}
 		// Another program sent that file, perhaps with the same references.
-		elsewhere, a.Part = true, 0
+		a.Elsewhere, a.Part = n.SetKey(), 0
 	}
 	if a.Kind == KindReceipt { // it is for its file and no other
 		return nil
@@ -524,7 +341,7 @@ func match(q *statements, env naming.Environment, a *Answer) error {
 			return err
 		}
 	}
-	if elsewhere {
+	if a.Elsewhere != "" {
 		return nil
 	}
 	for _, r := range a.References {

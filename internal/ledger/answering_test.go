@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/ledger"
@@ -126,6 +127,15 @@ func TestMatch(t *testing.T) {
 		{"receipt to an FI", naming.Test, ledger.Answer{Kind: ledger.KindReceipt, Outcome: ledger.OutcomeUnknown, FileName: ab.Set.FI(1).String()}, ab.ID, 1, 0, ledger.ByFileName},
 		{"receipt of what never left", naming.Test, receipt(unsent, ledger.OutcomeRefused, "ACRF-130"), unsent.ID, 0, 0, ledger.ByFileName},
 		{"nothing", naming.Test, noti(func(*ledger.Answer) {}), 0, 0, 0, ""},
+		{"reference, our sender", naming.Test, noti(func(x *ledger.Answer) { x.Sender, x.References = "101380", []string{"ref-a"} }), a.ID, 1, 1, ledger.ByReference},
+		{"reference, another sender", naming.Test, noti(func(x *ledger.Answer) { x.Sender, x.References = "222222", []string{"ref-a"} }), 0, 0, 0, ""},
+		{"ticket, another sender", naming.Test, noti(func(x *ledger.Answer) { x.Sender, x.Tickets = "222222", []string{ticket} }), 0, 0, 0, ""},
+		{"date and hour, another sender", naming.Production, noti(func(x *ledger.Answer) { x.Sender, x.Date, x.Hour = "222222", "2026-03-02", testkit.Hour(1) }), 0, 0, 0, ""},
+		{"file name, another sender", naming.Test, func() ledger.Answer {
+			x := notified(a, 1, ledger.OutcomeRefused)
+			x.Sender = "222222"
+			return x
+		}(), 0, 0, 0, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := answer(t, l, c.env, c.answer)[0]
@@ -203,7 +213,7 @@ func TestNotificationBeforeSecondReceipt(t *testing.T) {
 	s := testkit.Sent(t, l, testkit.Draft([]string{"a"}))
 	noti := ledger.Answer{Kind: ledger.KindNotification, Outcome: ledger.OutcomeAccepted, Tickets: []string{"T-accepted"}}
 	answer(t, l, naming.Test, noti)
-	answer(t, l, naming.Test, receipt(s, ledger.OutcomeRefused, "ACRF-133"))
+	answer(t, l, naming.Test, receipt(s, ledger.OutcomeRefused, "ACRF-102"))
 	answer(t, l, naming.Test, receipt(s, ledger.OutcomeAccepted))
 	if got, err := l.Answers(t.Context(), s.ID); err != nil || len(got) != 3 {
 		t.Fatalf("%d answers (%v)", len(got), err)
@@ -253,6 +263,13 @@ func TestJudge(t *testing.T) {
 			return a
 		}
 	}
+	early := func(b build) build { // made by the office before the GO of the set
+		return func(s inbox.Submission) ledger.Answer {
+			a := b(s)
+			a.MadeAt = s.CreatedAt.Add(-4 * time.Hour)
+			return a
+		}
+	}
 	one, two, parts := testkit.Draft([]string{"a"}), testkit.Draft([]string{"a", "b"}), testkit.Draft([]string{"a"}, []string{"b"})
 	const used, bad = "ACRF-133", "ACRF-102"
 	l, sender := testkit.Ledger(t, ""), 0
@@ -287,12 +304,18 @@ func TestJudge(t *testing.T) {
 		{"two of two refused", two, false, []build{rec(ok), not(1, no), not(2, no)}, inbox.Refused, "2 of 2 forms refused", true, ok},
 		{"two refused, forms not told", two, false, []build{rec(ok), somehow(no), somehow(no)}, inbox.Refused, "2 of 2 forms refused", false, ok},
 		{"refused, no forms known", testkit.Draft([]string{}), false, []build{somehow(no)}, inbox.Refused, "1 of 1 forms refused", true, ""},
-		{"name used, after acceptance", one, false, []build{rec(ok), not(1, ok), rec(no, used)}, inbox.Accepted, "", false, ok},
-		{"name used, after receipt", one, false, []build{rec(ok), rec(no, used)}, inbox.Received, "", false, ok},
-		{"name used, by somebody", one, false, []build{rec(no, used)}, inbox.Refused, used, true, no + used},
+		{"name used, with acceptance", one, false, []build{rec(ok), not(1, ok), rec(no, used)}, inbox.NameUsed, "", false, ok},
+		{"name used, with refusal", one, false, []build{rec(ok), not(1, no), rec(no, used)}, inbox.NameUsed, "", false, ok},
+		{"name used, with receipt", one, false, []build{rec(ok), rec(no, used)}, inbox.NameUsed, "", false, ok},
+		{"name used, by somebody", one, false, []build{rec(no, used)}, inbox.NameUsed, "", false, no + used},
+		{"name used, by somebody, and our two GOs", one, true, []build{rec(no, used), rec(no, used)}, inbox.NameUsed, "", false, no + used},
+		{"name used, by our first GO, accepted", one, true, []build{rec(ok), rec(no, used), not(1, ok)}, inbox.Accepted, "", false, ok},
+		{"older than the GO", one, false, []build{early(rec(ok)), early(not(1, ok))}, inbox.Sent, "", false, ""},
+		{"older than the GO, with ours", one, false, []build{early(rec(no, bad)), rec(ok), early(not(1, no)), not(1, ok)}, inbox.Accepted, "", false, ok},
+		{"name used, older than the GO", one, false, []build{early(rec(ok)), rec(no, used)}, inbox.NameUsed, "", false, no + used},
 		{"name used, by our first GO", one, true, []build{rec(no, used)}, inbox.Sent, "", false, no + used},
 		{"name used, by our first GO, whose files are gone", one, true, []build{rec(no, used, "ACRF-120"), rec(ok)}, inbox.Received, "", false, ok},
-		{"name used and refused", one, false, []build{rec(no, used, bad)}, inbox.Refused, bad + ", " + used, true, no + used + bad},
+		{"name used and refused", one, false, []build{rec(no, used, bad)}, inbox.NameUsed, "", false, no + used + bad},
 		{"contradicting receipts", one, false, []build{rec(ok), rec(no, bad)}, inbox.Refused, bad, false, ok},
 		{"refused, part by part", parts, false, []build{recFI(1, no, bad), recFI(2, no, bad)}, inbox.Refused, bad, true, no + bad},
 		{"one part refused", parts, false, []build{recFI(1, no, bad)}, inbox.Refused, bad, false, no + bad},

@@ -100,7 +100,7 @@ const (
 // notFinal and unfinished list states as SQL.
 var (
 	unfinished = statesWhere(inbox.State.Unfinished)
-	notFinal   = statesWhere(func(s inbox.State) bool { return !s.Final() })
+	notFinal   = statesWhere(func(s inbox.State) bool { return !s.Final() || s.NeedsPerson() })
 )
 
 func statesWhere(is func(inbox.State) bool) string {

@@ -242,6 +242,33 @@ CREATE TABLE pruning (
 -- be moved, NULL where it is not.
 ALTER TABLE part ADD COLUMN moved_to TEXT;
 CREATE INDEX part_to_move ON part (submission_id) WHERE moved_to = '';
+`, `
+-- Whose declaration an answer is about, and when the office made it; both empty
+-- where it does not say.
+ALTER TABLE answer ADD COLUMN sender TEXT NOT NULL DEFAULT '';
+ALTER TABLE answer ADD COLUMN made_at TEXT NOT NULL DEFAULT '';
+
+-- Names under which somebody else delivered to the office, as answers show:
+-- another program, another ledger, or this one before it was put back. They are
+-- never given, and what was made before seen_at may have gone under them.
+CREATE TABLE foreign_name (
+	set_key     TEXT PRIMARY KEY,
+	application TEXT NOT NULL,
+	sender      TEXT NOT NULL,
+	environment TEXT NOT NULL,
+	reply       TEXT NOT NULL,    -- that shows it, the first one
+	seen_at     TEXT NOT NULL,    -- when the office had it, at the latest
+	refused     INTEGER NOT NULL, -- nothing of what went under it was processed
+	found_at    TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX foreign_name_sender ON foreign_name (sender, environment, application);
+INSERT INTO foreign_name (set_key, application, sender, environment, reply, seen_at, refused, found_at)
+	SELECT substr(a.file_name, 4, 28), substr(a.file_name, 4, 4), substr(a.file_name, 9, 6), substr(a.file_name, 31, 1), r.name, r.fetched_at,
+		MIN(a.outcome = 'refused' AND NOT EXISTS (SELECT 1 FROM anomaly x WHERE x.answer_id = a.id AND x.error_id = 'ACRF-133')), r.read_at
+	FROM answer a JOIN reply r ON r.id = a.reply_id
+	WHERE a.submission_id IS NULL AND (a.file_name GLOB '??.????.??????.????????.?????.?' OR a.file_name GLOB '??.????.??????.????????.?????.?.*')
+		AND NOT EXISTS (SELECT 1 FROM submission s WHERE s.set_key = substr(a.file_name, 4, 28))
+	GROUP BY substr(a.file_name, 4, 28);
 `}
 
 func newer(version int) error {

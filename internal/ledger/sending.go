@@ -67,6 +67,9 @@ func (l *Ledger) reserveOne(tx *sql.Tx, d inbox.Draft) (inbox.Submission, error)
 	if err := l.checkClaims(tx, d); err != nil {
 		return inbox.Submission{}, err
 	}
+	if err := checkForeign(tx, d); err != nil {
+		return inbox.Submission{}, err
+	}
 	return l.insert(tx, d)
 }
 
@@ -145,6 +148,13 @@ func (l *Ledger) insert(tx *sql.Tx, d inbox.Draft) (inbox.Submission, error) {
 	if err := set.Check(); err != nil {
 		return fail(err)
 	}
+	var elsewhere bool
+	if err := tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM foreign_name WHERE set_key = $1)`, set.Key()).Scan(&elsewhere); err != nil {
+		return fail(err)
+	}
+	if elsewhere {
+		return fail(&inbox.NameUsedError{Name: set.String()})
+	}
 	forms := 0
 	for _, p := range d.Parts {
 		forms += len(p.Forms)
@@ -198,7 +208,7 @@ func nextSequence(tx *sql.Tx, d inbox.Draft) (naming.Sequence, error) {
 		}
 		var used int
 		set := naming.Set{Application: d.Application, Sender: d.Sender, Date: d.Date, Sequence: last, Environment: d.Environment}
-		if err := tx.QueryRow(`SELECT COUNT(*) FROM submission WHERE set_key = $1`, set.Key()).Scan(&used); err != nil {
+		if err := tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM submission WHERE set_key = $1) OR EXISTS (SELECT 1 FROM foreign_name WHERE set_key = $1)`, set.Key()).Scan(&used); err != nil {
 			return "", err
 		}
 		if used == 0 {
