@@ -203,7 +203,7 @@ func TestSeal(t *testing.T) {
 	set("given up just now", "clear", w.send(inbox.Cancelled))
 	receipt := w.store(naming.FO, "ACRF", testkit.Receipt(sent.Set.GO().String(), "900000A1B2C3D"))
 	reply("receipt", "sealed", receipt)
-	reply("matches nothing", "sealed", w.store(naming.FO, "NOTI", testkit.Notification("GO.DIMN.101380.20250101.00001.T.1", "", "1")))
+	reply("matches nothing", "sealed", w.store(naming.FO, "NOTI", testkit.Notification("GO.DIMN.222222.20250101.00001.T.1", "", "1")))
 	reply("not XML", "sealed", w.store(naming.FO, "FINO", []byte("%PDF-1.7")))
 	packed := w.store(naming.CO, "IDFL", zipped(t, []byte(`<IDFLUX><Form><Identification>X</Identification></Form></IDFLUX>`)))
 	reply("compressed", "sealed", packed)

@@ -68,7 +68,7 @@ func TestPrune(t *testing.T) {
 	open := w.send(taken...)
 	openReceipt := w.store(naming.FO, "ACRF", testkit.Receipt(open.Set.GO().String(), "900000A1B2C3D"))
 	onServer := w.store(naming.FO, "FINO", []byte("<X/>"))
-	stranger := w.store(naming.FO, "NOTI", testkit.Notification("GO.DIMN.101380.20250101.00001.T.1", "", "1"))
+	stranger := w.store(naming.FO, "NOTI", testkit.Notification("GO.DIMN.222222.20250101.00001.T.1", "", "1"))
 	unreadable := w.store(naming.FO, "FINO", []byte("%PDF-1.7"))
 	w.read()
 	for _, r := range []*outbox.Reply{openReceipt, stranger, unreadable} {
@@ -265,7 +265,7 @@ func (m *pruneModel) other(t *rapid.T) {
 	r := &modelReply{}
 	switch rapid.SampledFrom([]string{"stranger", "unreadable", "flux"}).Draw(t, "kind") {
 	case "stranger":
-		r.Reply, r.stranger = m.store(naming.FO, "NOTI", testkit.Notification("GO.DIMN.101380.20250101.00001.T.1", "", "1")), true
+		r.Reply, r.stranger = m.store(naming.FO, "NOTI", testkit.Notification("GO.DIMN.222222.20250101.00001.T.1", "", "1")), true
 	case "unreadable":
 		r.Reply, r.bad = m.store(naming.FO, "FINO", []byte("%PDF-1.7")), true
 	case "flux":
