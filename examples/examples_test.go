@@ -19,11 +19,12 @@ func TestDeclarations(t *testing.T) {
 		root, schema, fault string
 		forms               int
 	}{
-		"dimona-in.xml":      {"Dimona", "20231", "", 1},
-		"dimona-out.xml":     {"Dimona", "20231", "", 1},
-		"dimona-refused.xml": {"Dimona", "20231", declaration.NoDeclaration, 0},
-		"dmfa-part1.xml":     {"DmfAOriginal", "20223", "", 1},
-		"dmfa-part2.xml":     {"DmfAOriginal", "20223", "", 1},
+		"consultation-ecor.xml": {"GenericXmlDocument", "20224", "", 1},
+		"dimona-in.xml":         {"Dimona", "20231", "", 1},
+		"dimona-out.xml":        {"Dimona", "20231", "", 1},
+		"dimona-refused.xml":    {"Dimona", "20231", declaration.NoDeclaration, 0},
+		"dmfa-part1.xml":        {"DmfAOriginal", "20223", "", 1},
+		"dmfa-part2.xml":        {"DmfAOriginal", "20223", "", 1},
 	}
 	entries, err := fs.ReadDir(Declarations, "declarations")
 	if err != nil {

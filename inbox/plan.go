@@ -21,6 +21,14 @@ type Job struct {
 	Named *naming.Set
 }
 
+// given are the files as a person knows them.
+func (j Job) given() []string {
+	if len(j.Sources) > 0 {
+		return j.Sources
+	}
+	return j.Files
+}
+
 // MissingPartError says that a part of a set whose files are named already is
 // not among the files.
 type MissingPartError struct{ said *problem.Error }

@@ -82,6 +82,7 @@ type Frozen struct {
 	Part
 	Info     declaration.Info
 	LineEnds sign.LineEnds
+	Reply    *Reply // it is a reply of the office; nil: it is none
 }
 
 // FreezeOptions say how files are taken in.
@@ -277,7 +278,10 @@ func takeIn(ctx context.Context, in *os.File, before os.FileInfo, file string, o
 	if o.MaxSize > 0 && report.Bytes > o.MaxSize { // with its new line ends
 		return fail(problem.New("%s: %d bytes, %d allowed", ErrTooLarge, report.Bytes, o.MaxSize))
 	}
-	f := Frozen{Info: info, LineEnds: report.LineEnds}
+	f := Frozen{Info: info, LineEnds: report.LineEnds, Reply: replyOf(info)}
+	if info.Root == "" {
+		f.Reply = insideOf(in, before.Size())
+	}
 	f.Part = Part{Source: file, Root: info.Root, Size: report.Bytes, Hash: report.SHA256, CRLF: ends.sum(), Forms: forms}
 	if wide {
 		f.CRLF = f.Hash

@@ -26,9 +26,13 @@ type Submitter struct {
 
 	Sender      string
 	Environment naming.Environment
-	Application string // empty: from the root element
-	Freeze      FreezeOptions
-	SignedBy    string // for the ledger
+	Application string // empty: from what the file says
+	// Meant is the application that a person named for these files. A reply of
+	// the office is sent only as that one, see Reply.Meant; SkipChecks does not
+	// change it.
+	Meant    string
+	Freeze   FreezeOptions
+	SignedBy string // for the ledger
 	// SkipChecks sends what is known to be refused.
 	SkipChecks bool
 	Again      bool // contents that were sent before go again
@@ -73,10 +77,17 @@ type ApplicationError struct {
 	Path       string
 	Root       string
 	Candidates []string // several fit; empty: none is known
+	// Identifications are the values in the forms, which choose none of the
+	// candidates.
+	Identifications []string
 }
 
 func (e *ApplicationError) Error() string {
-	if len(e.Candidates) > 1 {
+	switch {
+	case len(e.Candidates) > 1 && len(e.Identifications) > 0:
+		return fmt.Sprintf("root element %s fits the applications %s, and Identification %s does not say which",
+			e.Root, strings.Join(e.Candidates, " and "), strings.Join(e.Identifications, ", "))
+	case len(e.Candidates) > 1:
 		return fmt.Sprintf("root element %s fits the applications %s", e.Root, strings.Join(e.Candidates, " and "))
 	}
 	return fmt.Sprintf("no application is known for the root element %s", e.Root)
@@ -268,6 +279,11 @@ func (s *Submitter) dropAll(drafts []Draft, outcomes []Outcome) error {
 
 // prepare freezes the files of a job and decides what they are.
 func (s *Submitter) prepare(ctx context.Context, o *Outcome) (d Draft, err error) {
+	for _, f := range o.Job.given() {
+		if r := ReplyByName(f); r != nil && !r.Meant(s.Meant) {
+			return Draft{}, &ReplyError{f, *r}
+		}
+	}
 	spool, parts, err := s.Spool.Freeze(ctx, o.Job.Files, s.Freeze)
 	if err != nil {
 		return Draft{}, err
@@ -290,8 +306,9 @@ func (s *Submitter) prepare(ctx context.Context, o *Outcome) (d Draft, err error
 	}
 	seen := map[Hash]int{}
 	for i := range parts {
-		if len(o.Job.Sources) > 0 {
-			parts[i].Source = o.Job.Sources[i]
+		parts[i].Source = o.Job.given()[i]
+		if r := parts[i].Reply; r != nil && !r.Meant(s.Meant) {
+			return d, &ReplyError{parts[i].Source, *r}
 		}
 	}
 	for i, p := range parts {
@@ -304,12 +321,13 @@ func (s *Submitter) prepare(ctx context.Context, o *Outcome) (d Draft, err error
 			seen[h] = p.Number
 		}
 		// What is no declaration at all is said before its application is asked.
-		if d.Application == "" && !(s.SkipChecks || p.Info.OK()) {
-			_, err := s.check("", &parts[i])
-			return d, err
+		if d.Application == "" && !s.SkipChecks {
+			if _, err := s.check("", &parts[i]); err != nil {
+				return d, err
+			}
 		}
 		if d.Application == "" {
-			if d.Application, err = applicationOf(p); err != nil {
+			if d.Application, err = ApplicationOf(parts[i:]...); err != nil {
 				return d, err
 			}
 		}
@@ -323,15 +341,40 @@ func (s *Submitter) prepare(ctx context.Context, o *Outcome) (d Draft, err error
 	return d, nil
 }
 
-func applicationOf(p Frozen) (string, error) {
-	found := naming.ApplicationsForRoot(p.Root)
-	if len(found) == 1 {
-		return found[0].Code, nil
+// sent are the codes of those applications that are sent.
+func sent(list []naming.Application) (codes []string) {
+	for _, a := range list {
+		if a.Direction == naming.Sent {
+			codes = append(codes, a.Code)
+		}
 	}
-	e := &ApplicationError{Path: p.Source, Root: p.Root}
-	for _, a := range found {
-		e.Candidates = append(e.Candidates, a.Code)
+	return codes
+}
+
+// ApplicationOf decides the application of a declaration by its first part's
+// root element, and where that fits several by Identification in the forms: of
+// the first part that has the root element and says it. It fails with
+// *ApplicationError.
+func ApplicationOf(parts ...Frozen) (string, error) {
+	e := &ApplicationError{Path: parts[0].Source, Root: parts[0].Root}
+	for _, p := range parts {
+		if p.Root != e.Root {
+			continue
+		}
+		fitting := sent(naming.ApplicationsFor(p.Root, p.Info.Codes()))
+		if len(fitting) == 1 {
+			return fitting[0], nil
+		}
+		if e.Candidates == nil {
+			e.Candidates = fitting
+		}
+		e.Identifications = append(e.Identifications, p.Info.Codes()...)
 	}
+	if !slices.Equal(e.Candidates, sent(naming.ApplicationsForRoot(e.Root))) {
+		e.Identifications = nil // they chose, if more than one
+	}
+	slices.Sort(e.Identifications)
+	e.Identifications = slices.Compact(e.Identifications)
 	return "", e
 }
 
@@ -355,16 +398,22 @@ func (s *Submitter) check(application string, p *Frozen) (warnings []error, err 
 	return warnings, nil
 }
 
+// otherForm is the error id of the server for forms of another type than the name
+// of the file says.
+const otherForm = "ACRF-158"
+
 // Faults is what the server would refuse, or might, of a part of a set. The
 // application and the environment may be empty: not known yet.
 func (f *Frozen) Faults(application string, env naming.Environment) []declaration.Fault {
 	faults := slices.Clone(f.Info.Faults)
 	a, known := naming.LookupApplication(application)
-	if known && len(a.Roots) > 0 && f.Root != "" && !slices.Contains(a.Roots, f.Root) {
+	if known && f.Root != "" && !a.HasRoot(f.Root) {
 		faults = append(faults, declaration.Fault{
-			ID:      "ACRF-158",
+			ID:      otherForm,
 			Message: problem.New("the root element is %s and files of application %s have %s: check --app and the file", f.Root, application, strings.Join(a.Roots, " or ")),
 		})
+	} else if fault, found := f.identificationFault(a, known); found {
+		faults = append(faults, fault)
 	}
 	if known && env != "" && !slices.Contains(a.Environments, env) {
 		faults = append(faults, declaration.Fault{
@@ -372,6 +421,63 @@ func (f *Frozen) Faults(application string, env naming.Environment) []declaratio
 		})
 	}
 	return faults
+}
+
+// identificationFault compares Identification of the forms with each other and
+// with the application. The office refuses forms of another type than the name of
+// the file says (ACRF-158); the type is Identification where the root element is
+// that of several applications. Where the root element says it already, it is not
+// known whether the office looks at both.
+func (f *Frozen) identificationFault(a naming.Application, known bool) (declaration.Fault, bool) {
+	decided := naming.RootDecides(f.Root)
+	if first, other, mixed := f.mixed(); mixed && !decided {
+		return declaration.Fault{ID: otherForm, Line: other.Line, Message: problem.New(
+			"line %d: Identification %s belongs to application %s, and that of an earlier form, %s, to %s: put the forms of each application into a separate file",
+			other.Line, other.Value, applicationNamed(other), first.Value, applicationNamed(first))}, true
+	}
+	i := a.Foreign(f.Info.Codes())
+	if !known || i < 0 {
+		return declaration.Fault{}, false
+	}
+	v := f.Info.Identifications[i]
+	of := applicationNamed(v)
+	switch {
+	case of == "":
+		return declaration.Fault{}, false
+	case decided:
+		return declaration.Fault{ID: "ACRF-135", Warning: true, Line: v.Line, Message: problem.New(
+			"line %d: Identification %s belongs to application %s, and the root element %s to %s: correct the one that is wrong", v.Line, v.Value, of, f.Root, a.Code)}, true
+	}
+	return declaration.Fault{ID: otherForm, Line: v.Line, Message: problem.New(
+		"line %d: Identification %s belongs to application %s, not to %s: check --app and the file", v.Line, v.Value, of, a.Code)}, true
+}
+
+// Mixed reports whether the forms are known to be of several applications.
+func (f *Frozen) Mixed() bool {
+	_, _, mixed := f.mixed()
+	return mixed
+}
+
+// mixed finds the first two values of Identification that are of different
+// applications.
+func (f *Frozen) mixed() (first, other declaration.Identification, found bool) {
+	for _, v := range f.Info.Identifications {
+		switch of := applicationNamed(v); {
+		case of == "":
+		case first.Value == "":
+			first = v
+		case of != applicationNamed(first):
+			return first, v, true
+		}
+	}
+	return first, other, false
+}
+
+// applicationNamed is the application of which a value of Identification is;
+// empty where that is not known.
+func applicationNamed(v declaration.Identification) string {
+	code, _, _ := naming.LookupIdentification(v.Value)
+	return code
 }
 
 // LineEndFault warns of line ends about which programs that check signatures

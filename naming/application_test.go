@@ -2,11 +2,12 @@ package naming
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
 func TestApplicationTable(t *testing.T) {
-	seen := map[string]bool{}
+	seen, owner := map[string]bool{}, map[string]string{}
 	received := false
 	for _, a := range Applications() {
 		if !applicationForm(a.Code) {
@@ -39,6 +40,18 @@ func TestApplicationTable(t *testing.T) {
 			if !slices.ContainsFunc(found, func(b Application) bool { return b.Code == a.Code }) {
 				t.Errorf("ApplicationsForRoot(%s) = %v, want %s among them", root, found, a.Code)
 			}
+			if !a.HasRoot(root) || len(found) == 1 != RootDecides(root) {
+				t.Errorf("%s: HasRoot(%s) = %t, RootDecides %t", a.Code, root, a.HasRoot(root), RootDecides(root))
+			}
+		}
+		for _, v := range a.Identifications {
+			if code, d, ok := LookupIdentification(v); !ok || code != a.Code || d != a.Direction {
+				t.Errorf("LookupIdentification(%s) = %s, %s, %t, want %s", v, code, d, ok, a.Code)
+			}
+			if owner[v] != "" {
+				t.Errorf("%s is of %s and of %s", v, owner[v], a.Code)
+			}
+			owner[v] = a.Code
 		}
 	}
 	if len(seen) != 38 {
@@ -106,5 +119,83 @@ func TestNearestApplication(t *testing.T) {
 		if got, ok := NearestApplication(code); ok {
 			t.Errorf("NearestApplication(%q) = %q, want none", code, got.Code)
 		}
+	}
+}
+
+func codes(list []Application) string {
+	var all []string
+	for _, a := range list {
+		all = append(all, a.Code)
+	}
+	return strings.Join(all, " ")
+}
+
+func TestApplicationsFor(t *testing.T) {
+	const all = "ECRQ ECOR RECO ATDO FLEX ECAN ECOA REAN FISI"
+	for _, tt := range []struct {
+		name, root      string
+		identifications []string
+		want            string
+	}{
+		{"root alone decides", "Dimona", nil, "DIMN"},
+		{"root decides against Identification", "Dimona", []string{"DMFA"}, "DIMN"},
+		{"root of one of several", "FLXWAGE", []string{"FLXWAGE"}, "FLEX"},
+		{"no Identification", generic, nil, all},
+		{"ECRQ", generic, []string{"ECARORQ"}, "ECRQ"},
+		{"ECOR", generic, []string{"ECOUDRQ"}, "ECOR"},
+		{"RECO", generic, []string{"REDCORQ"}, "RECO"},
+		{"ATDO", generic, []string{"ATDO001"}, "ATDO"},
+		{"FLEX", generic, []string{"FLXWAGE"}, "FLEX"},
+		{"a number that is not listed", generic, []string{"FLEX002"}, "FLEX"},
+		{"an answer", generic, []string{"ECAROAN"}, "ECAN"},
+		{"an application whose roots are not known", generic, []string{"CDHG001"}, "CDHG"},
+		{"and a root that nobody knows", "CDHG001", []string{"CDHG001"}, "CDHG"},
+		{"one known, one not", generic, []string{"NEWS001", "REDCORQ"}, "RECO"},
+		{"forms disagree", generic, []string{"REDCORQ", "ECOUDRQ"}, "ECOR RECO"},
+		{"none known", generic, []string{"NEWS001", "…"}, all},
+		{"of an application with other roots", generic, []string{"DIMONA"}, all},
+		{"an answer without an application", generic, []string{"PPLCAL"}, all},
+		{"building site", "AVWDDT", []string{"UWDUC"}, "DUCN"},
+		{"its modification", "AVWDDT", []string{"UWDUCUP"}, "DUCN"},
+		{"works", "AVWDDT", []string{"AVWDDT"}, "DDTN"},
+		{"their modification", "AVWDDT", []string{"AVDDTUP"}, "DDTN"},
+		{"works or site", "AVWDDT", []string{"REDCORQ"}, "DUCN DDTN"},
+		{"no known root", "Unknown", []string{"ECOUDRQ"}, ""},
+		{"nothing", "", nil, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := codes(ApplicationsFor(tt.root, tt.identifications)); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestIdentifications(t *testing.T) {
+	for v, want := range map[string]string{
+		"WECH011": "WECH sent", "WECH012": "WECH sent", "DMFAPPL": "DMFA sent", "PPLUPD": "DMWA sent", "NOTI001": "NOTI received", "NOTI002": "NOTI received",
+		"PFANS": "PFAN received", "PPLCAL": " received", "OSSA002": " received", "RORE001": "", "AADD501": "", "WECH0011": "", "WECH1": "", "DMFA1": "", "": "", "…": "",
+	} {
+		code, d, ok := LookupIdentification(v)
+		if got := code + " " + string(d); ok != (want != "") || ok && got != want {
+			t.Errorf("%s: %q, %t, want %q", v, got, ok, want)
+		}
+	}
+	flex, _ := LookupApplication("FLEX")
+	for _, tt := range []struct {
+		identifications []string
+		want            int
+	}{
+		{nil, -1},
+		{[]string{"FLXWAGE", "FLEX001", "NEWS001", "…"}, -1},
+		{[]string{"FLXWAGE", "REDCORQ", "ECOUDRQ"}, 1},
+		{[]string{"OSSA001"}, 0},
+	} {
+		if got := flex.Foreign(tt.identifications); got != tt.want {
+			t.Errorf("Foreign(%q) = %d, want %d", tt.identifications, got, tt.want)
+		}
+	}
+	if publ, _ := LookupApplication("PUBL"); !publ.HasRoot("Anything") || flex.HasRoot("Anything") {
+		t.Error("an application without known roots has any, another its own")
 	}
 }

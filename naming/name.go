@@ -137,6 +137,27 @@ func (n Name) WithKind(k Kind) Name {
 	return n
 }
 
+// ReplyName reports whether a file is named as the office names what it sends,
+// and gives the application: FO and CO, and an FS or GO of the office beside
+// them. Small letters, other fields and what follows the date do not matter: a
+// copy has "….T.xml" or "….T (1)", an answer to PUBL an application at its end.
+func ReplyName(name string) (application string, ok bool) {
+	f := strings.SplitN(strings.ToUpper(name), ".", 5)
+	if len(f) < 5 || !applicationForm(f[1]) || !digits(f[2], 6) || !digits(f[3], 8) {
+		return "", false
+	}
+	switch Kind(f[0]) {
+	case FO, CO:
+	case FS, GO:
+		if f[2] != OfficeSender {
+			return "", false
+		}
+	default:
+		return "", false
+	}
+	return f[1], true
+}
+
 func partDigit(s string) int {
 	if len(s) == 1 && s[0] >= '1' && s[0] <= '9' {
 		return int(s[0] - '0')

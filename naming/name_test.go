@@ -224,3 +224,35 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestReplyName(t *testing.T) {
+	for name, want := range map[string]string{
+		"FO.NOTI.999999.20260302.00001.T":         "NOTI",
+		"CO.NOTI.999999.20260302.00001.R":         "NOTI",
+		"FO.DMNO.999999.20070425.00010.R.1.1":     "DMNO",
+		"FO.ACRF.999999.20140106.00001.R.PUBL":    "ACRF",
+		"FO.PUBP.999999.20140106.00001.R.1.1.pdf": "PUBP",
+		"FO.NOTI.999999.20260302.00001.T.xml":     "NOTI",
+		"FO.NOTI.999999.20260302.00001.T (1)":     "NOTI",
+		"fo.noti.999999.20260302.00001.t":         "NOTI",
+		"FO.NOTI.101380.20260302.00001.T":         "NOTI",
+		"FO.NEWS.999999.20260302.1":               "NEWS",
+		"FS.NOTI.999999.20260302.00001.T":         "NOTI",
+		"GO.NOTI.999999.20260302.00001.T":         "NOTI",
+		"FS.DMFA.101380.20260302.00001.T.1.1":     "",
+		"GO.DMFA.101380.20260302.00001.T.1":       "",
+		"FI.NOTI.999999.20260302.00001.T.1.1":     "",
+		"TD.NOTI.999999.20260302.00001.T":         "",
+		"CO.xml":                                  "",
+		"CO.DMFA.xml":                             "",
+		"CO.DMFA.2026.12.xml":                     "",
+		"FO.NOTI.999999.20260302":                 "",
+		"FO.N1TI.999999.20260302.00001.T":         "",
+		"copy of FO.NOTI.999999.20260302.00001.T": "",
+		"": "",
+	} {
+		if got, ok := ReplyName(name); got != want || ok != (want != "") {
+			t.Errorf("%s: %q, %t, want %q", name, got, ok, want)
+		}
+	}
+}

@@ -20,6 +20,7 @@ import (
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/problem"
+	"github.com/socbatch/socbatch/internal/reply"
 	"github.com/socbatch/socbatch/internal/schema"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/sign"
@@ -45,8 +46,8 @@ func newCheckCmd(a *app, run func(context.Context, *app, checkOptions) error) *c
 
 Each FILE is looked at as submit does: its name where it has one already, the
 XML, its encoding, schema, root element and forms, the environment, its line
-ends, and whether it was sent before. All faults of all files are said. Nothing
-is changed.
+ends, and whether it was sent before. All faults of all files are said. A reply
+of the social security is named as such. Nothing is changed.
 
 With --crlf a FILE whose lines do not all end in CR LF gets a copy in which they
 do, beside it or in the directory --out, and the copy is checked. FILE itself is
@@ -69,7 +70,7 @@ something was, 7 that a file was sent already.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.environment, "env", "e", "", "environment: R production, T test, S DmfA declaration test")
-	f.StringVarP(&o.application, "app", "a", "", "application `CODE`, such as DMFA (default: from the root element)")
+	f.StringVarP(&o.application, "app", "a", "", "application `CODE`, such as DMFA (default: from the file itself)")
 	f.BoolVar(&o.parts, "parts", false, "the files are the parts of one declaration")
 	f.BoolVar(&o.strict, "strict", false, "warnings count as faults")
 	f.StringVar(&o.schemaDir, "schema", "", "`DIR`ectory of schema files (XSD) to compare the files with")
@@ -85,6 +86,8 @@ type checked struct {
 	name *naming.Name
 
 	frozen      *inbox.Frozen // nil: it is no declaration, or could not be looked at
+	reply       *inbox.Reply  // nil: it is none
+	meant       bool          // --app means that reply, so that it is checked as a declaration
 	application string
 	environment naming.Environment
 	schema      string // that it was compared with
@@ -102,6 +105,9 @@ func (c *checked) fault(id, format string, args ...any) {
 func (c *checked) warning(id, format string, args ...any) {
 	c.faults = append(c.faults, declaration.Fault{ID: id, Warning: true, Message: problem.New(format, args...)})
 }
+
+// foreign reports whether it is a reply, which is not sent.
+func (c *checked) foreign() bool { return c.reply != nil && !c.meant }
 
 // code is the exit code of this file alone.
 func (c *checked) code(strict bool) int {
@@ -190,6 +196,19 @@ func runCheck(ctx context.Context, a *app, o checkOptions) (err error) {
 		})
 	}
 	_ = work.Wait() // each file has its own error
+	if o.parts {
+		decideTogether(all)
+	}
+	for i := range all {
+		if c := &all[i]; c.frozen != nil && !c.foreign() {
+			work.Go(func() error {
+				k.checkContents(ctx, c)
+				k.checkBeside(c)
+				return nil
+			})
+		}
+	}
+	_ = work.Wait()
 	bar.done()
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -270,12 +289,10 @@ func (k *checker) openLedger(ctx context.Context) {
 func (k *checker) check(ctx context.Context, file string) (c checked) {
 	c = checked{file: file, application: k.options.application, environment: k.environment}
 	base := filepath.Base(file)
-	kind, _, dotted := strings.Cut(base, ".")
-	named := dotted && naming.Kind(kind).Valid()
-	if named {
+	kind, _, _ := strings.Cut(base, ".")
+	c.reply = inbox.ReplyByName(file)
+	if c.reply == nil && naming.Kind(kind).Valid() && kind != base {
 		k.checkName(&c, base)
-	}
-	if named {
 		switch naming.Kind(kind) {
 		case naming.GO, naming.TD:
 			k.checkEmpty(&c)
@@ -289,6 +306,18 @@ func (k *checker) check(ctx context.Context, file string) (c checked) {
 		c.environment = naming.Environment(k.config.Environment)
 	}
 	p, err := k.look(ctx, &c, file)
+	if c.reply == nil {
+		c.reply = p.Reply
+	}
+	if c.reply != nil && c.err == nil {
+		if c.meant = c.reply.Meant(k.options.application); !c.meant {
+			if err == nil {
+				c.frozen = p
+			}
+			c.isReply()
+			return c
+		}
+	}
 	if err != nil {
 		return c
 	}
@@ -298,11 +327,35 @@ func (k *checker) check(ctx context.Context, file string) (c checked) {
 		}
 	}
 	c.frozen = p
-	k.checkContents(ctx, &c)
-	if named {
-		k.checkBeside(&c)
-	}
 	return c
+}
+
+// isReply says that the file is a reply. What a declaration would need does not
+// matter then.
+func (c *checked) isReply() {
+	c.application, c.schema, c.faults = c.reply.Application, "", nil
+	c.fault("", "%s", &inbox.ReplyError{Path: c.file, Reply: *c.reply})
+}
+
+// decideTogether decides the application of those parts of a declaration that by
+// themselves do not say it.
+func decideTogether(all []checked) {
+	var parts []inbox.Frozen
+	for _, c := range all {
+		if c.frozen == nil || c.application != "" || c.foreign() {
+			return
+		}
+		parts = append(parts, *c.frozen)
+	}
+	application, err := inbox.ApplicationOf(parts...)
+	if err != nil {
+		return
+	}
+	for i, p := range parts {
+		if _, err := inbox.ApplicationOf(p); err != nil {
+			all[i].application = application
+		}
+	}
 }
 
 // checkName looks at a name of the channel.
@@ -461,15 +514,10 @@ func copyName(file, dir string) (string, error) {
 func (k *checker) checkContents(ctx context.Context, c *checked) {
 	p := c.frozen
 	if c.application == "" && p.Root != "" {
-		found := naming.ApplicationsForRoot(p.Root)
-		if len(found) == 1 {
-			c.application = found[0].Code
-		} else if p.Info.Readable() {
-			e := &inbox.ApplicationError{Path: c.file, Root: p.Root}
-			for _, a := range found {
-				e.Candidates = append(e.Candidates, a.Code)
-			}
-			c.fault("", "%s: say which with --app CODE; socbatch name --applications lists them", e)
+		application, err := inbox.ApplicationOf(*p)
+		c.application = application
+		if err != nil && p.Info.Readable() && !p.Mixed() {
+			c.fault("", "%s: say which with --app CODE; socbatch name --applications lists them", err)
 		}
 	}
 	c.faults = append(c.faults, p.Faults(c.application, c.environment)...)
@@ -539,7 +587,7 @@ func compareFiles(all []checked, together bool) {
 		if c.name != nil && c.name.Kind == naming.FI && c.name.Parts > 0 {
 			sets[c.name.SetKey()] = append(sets[c.name.SetKey()], i)
 		}
-		if c.frozen == nil {
+		if c.frozen == nil || c.foreign() {
 			continue
 		}
 		for _, h := range c.frozen.Contents() {
@@ -568,7 +616,7 @@ func compareParts(first, c *checked) {
 		c.fault("", "it has the same contents as %s, which is another part", c.twin)
 		c.twin = ""
 	}
-	if first.frozen == nil {
+	if first.frozen == nil || first.foreign() {
 		return
 	}
 	if a, b := first.application, c.application; a != "" && b != "" && a != b {
@@ -608,8 +656,10 @@ func (k *checker) report(all []checked) error {
 	var codes []int
 	wrong, already := 0, 0
 	list := []jsonChecked{}
+	replies := false
 	for i := range all {
 		c := &all[i]
+		replies = replies || c.foreign()
 		slices.SortStableFunc(c.faults, func(a, b declaration.Fault) int {
 			if a.Warning != b.Warning {
 				if a.Warning {
@@ -630,6 +680,9 @@ func (k *checker) report(all []checked) error {
 		}
 		k.print(c, code)
 		list = append(list, checkedJSON(c, code))
+	}
+	if replies {
+		u.hint(readReplies)
 	}
 	if len(all) > 1 {
 		u.say("%s: %d ok, %d wrong, %d already sent", count(len(all), "%d file", "%d files"), len(all)-wrong-already, wrong, already)
@@ -661,7 +714,7 @@ func (k *checker) print(c *checked, code int) {
 		file = printable(c.copy)
 	}
 	detail := ""
-	if p := c.frozen; p != nil && c.application != "" {
+	if p := c.frozen; p != nil && c.application != "" && !(c.foreign() && p.Info.Forms == 0) {
 		detail = "  " + c.application + ", " + u.in(count(p.Info.Forms, "%d form", "%d forms"))
 		if c.schema != "" {
 			detail += ", " + u.text("compared with %s", printable(c.schema))
@@ -720,6 +773,7 @@ type jsonChecked struct {
 	Application  string           `json:"application,omitempty"`
 	Environment  string           `json:"environment,omitempty"`
 	Root         string           `json:"root,omitempty"`
+	Reply        *jsonReplyKind   `json:"reply,omitempty"`
 	Schema       string           `json:"schema,omitempty"`
 	ComparedWith string           `json:"compared_with,omitempty"`
 	Forms        int              `json:"forms"`
@@ -729,6 +783,12 @@ type jsonChecked struct {
 	AlreadySent  *jsonAlreadySent `json:"already_sent,omitempty"`
 	SameAs       string           `json:"same_as,omitempty"`
 	Error        *explanation     `json:"error,omitempty"`
+}
+
+// jsonReplyKind says which reply a file is.
+type jsonReplyKind struct {
+	Application string     `json:"application,omitempty"`
+	Kind        reply.Kind `json:"kind"`
 }
 
 type jsonFault struct {
@@ -748,6 +808,9 @@ func checkedJSON(c *checked, code int) jsonChecked {
 	out := jsonChecked{
 		File: c.file, Copy: c.copy, OK: code == exitDone, Code: code, Application: c.application, Environment: string(c.environment),
 		ComparedWith: c.schema, SameAs: c.twin, Faults: []jsonFault{},
+	}
+	if c.reply != nil {
+		out.Reply = &jsonReplyKind{c.reply.Application, c.reply.Kind}
 	}
 	if p := c.frozen; p != nil {
 		out.Root, out.Schema, out.Forms, out.Size, out.SHA256 = p.Root, p.Info.Schema, p.Info.Forms, p.Size, p.Hash.String()

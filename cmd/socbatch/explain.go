@@ -53,6 +53,7 @@ func explain(err error) explanation {
 		still    unsettledError
 		faults   *inbox.FaultsError
 		app      *inbox.ApplicationError
+		replied  *inbox.ReplyError
 		source   *inbox.SourceError
 		spool    *inbox.SpoolError
 		behind   *inbox.LeftBehindError
@@ -115,6 +116,15 @@ func explain(err error) explanation {
 		x.Class = "state"
 		x.Message = text("%s is %s: that cannot be done now", state.Name, lang.Word(string(state.Now)))
 		x.hint("see: socbatch status %s", state.Name)
+	case errors.As(err, &replied):
+		x.Class = "reply"
+		x.Message = text("%s: %s; it was not sent", printable(replied.Path), replied)
+		x.hint(readReplies)
+		if replied.Application != "" {
+			x.hint("it is sent only with --app %s, which says that this is meant", replied.Application)
+		} else {
+			x.hint("it is sent only with --app CODE, which says that this is meant")
+		}
 	case errors.As(err, &faults):
 		x.Class = "declaration"
 		x.Message = text("%s would be refused, and was not sent: %s", printable(faults.Path), faults)
@@ -202,6 +212,9 @@ func explain(err error) explanation {
 	}
 	return x
 }
+
+// readReplies is for a reply that was taken for a declaration.
+const readReplies = "list the replies that were fetched with: socbatch replies; look up an error code in one with: socbatch explain CODE"
 
 func transportHints(x *explanation, err error) {
 	if p, ok := errors.AsType[*proxy.Error](err); ok {

@@ -69,11 +69,13 @@ func listApplications(a *app) error {
 		Direction    string   `json:"direction"`
 		Roots        []string `json:"roots"`
 		Environments []string `json:"environments"`
+
+		Identifications []string `json:"identifications"`
 	}
 	var list []item
 	w := tabwriter.NewWriter(a.ui.out, 0, 0, 2, ' ', 0)
 	for _, x := range naming.Applications() {
-		it := item{x.Code, x.Meaning, string(x.Direction), append([]string{}, x.Roots...), nil}
+		it := item{x.Code, x.Meaning, string(x.Direction), append([]string{}, x.Roots...), nil, append([]string{}, x.Identifications...)}
 		for _, e := range x.Environments {
 			it.Environments = append(it.Environments, string(e))
 		}

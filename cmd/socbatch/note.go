@@ -72,7 +72,8 @@ func (e *emptying) whatToDo(d *outgoing.Dir, o inbox.Outcome) []lang.Text {
 	hints := explain(o.Err).Hints
 	var already *inbox.AlreadyError
 	var hinted hintedError
-	if !errors.As(o.Err, &already) && !errors.As(o.Err, &hinted) {
+	var replied *inbox.ReplyError
+	if !errors.As(o.Err, &already) && !errors.As(o.Err, &hinted) && !errors.As(o.Err, &replied) {
 		hints = append(hints, text("put it into %s again when it is right: the next run takes it", printable(d.Path())))
 	}
 	return hints

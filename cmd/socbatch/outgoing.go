@@ -112,6 +112,9 @@ func (e *emptying) prepare(d *outgoing.Dir) error {
 
 // open lists a directory.
 func (e *emptying) open(o config.Outgoing) (*outgoing.Dir, []string, error) {
+	if within(o.Dir, e.base.config.Replies.Archive) {
+		return nil, nil, codedError{errorf("%s is where fetched replies are stored, not an outgoing directory; nothing was sent from there, and nothing was moved", o.Dir), exitUsage}
+	}
 	d := outgoing.New(o.Dir, &e.app.disk)
 	names, left, err := d.List()
 	if err != nil {
@@ -132,6 +135,17 @@ func (e *emptying) open(o config.Outgoing) (*outgoing.Dir, []string, error) {
 		e.app.ui.say("%s: %s left alone: no declaration (NAME.xml, FI.…)", printable(o.Dir), count(other, "%d file", "%d files"))
 	}
 	return d, names, nil
+}
+
+// within reports whether a directory is another, or lies below it.
+func within(dir, other string) bool {
+	a, err := filepath.EvalSymlinks(dir)
+	b, err2 := filepath.EvalSymlinks(other)
+	if err != nil || err2 != nil {
+		return false
+	}
+	to, err := filepath.Rel(b, a)
+	return err == nil && filepath.IsLocal(to)
 }
 
 // rootOf is what the system said, without where.
@@ -387,6 +401,7 @@ func ownFault(err error) bool {
 		name    fileNameError
 		faults  *inbox.FaultsError
 		app     *inbox.ApplicationError
+		replied *inbox.ReplyError
 		used    *inbox.NameUsedError
 		maybe   *inbox.MaybeSentError
 		already *inbox.AlreadyError
@@ -394,7 +409,7 @@ func ownFault(err error) bool {
 		system  syscall.Errno
 	)
 	switch {
-	case errors.As(err, &name), errors.As(err, &faults), errors.As(err, &app), errors.As(err, &used), errors.As(err, &maybe):
+	case errors.As(err, &name), errors.As(err, &faults), errors.As(err, &app), errors.As(err, &replied), errors.As(err, &used), errors.As(err, &maybe):
 		return true
 	case errors.As(err, &already):
 		return !already.Existing.State.Unfinished() || !already.Same

@@ -54,11 +54,16 @@ func newSubmitCmd(a *app, run func(context.Context, *app, submitOptions) error) 
 
 Each FILE is a declaration of its own; with --parts the files are the parts of
 one, in the order given. The application is found from the root element of the
-file. A file that is already named FI.… keeps its name.
+file, and from Identification in its forms where the root element is that of
+several. A file that is already named FI.… keeps its name.
 
 Of a DIR every file that is ready is sent, in the order of the names, and moved
 to DIR/sent or DIR/failed, with a note beside it that says what happened. What
 could not be sent for another reason than the file itself stays.
+
+A reply of the social security is never sent, not even with --skip-checks: it
+holds data of other people. Only --app with the application of that reply sends
+it all the same; an application in the configuration of a directory does not.
 
 Nothing is sent twice: a file whose contents were sent before is refused with
 exit code 7, and a run that broke off goes on where it stopped when the same
@@ -76,7 +81,7 @@ command is given again.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.environment, "env", "e", "", "environment: R production, T test, S DmfA declaration test")
-	f.StringVarP(&o.application, "app", "a", "", "application `CODE`, such as DMFA (default: from the root element)")
+	f.StringVarP(&o.application, "app", "a", "", "application `CODE`, such as DMFA (default: from the file itself)")
 	f.BoolVar(&o.parts, "parts", false, "the files are the parts of one declaration")
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "show names, folder, signature and checks, and touch nothing")
 	f.BoolVar(&o.sign, "sign", false, "sign also where no signature is asked for (T, S)")
@@ -103,8 +108,9 @@ type submission struct {
 	jobs     []inbox.Job
 	identity *sign.Identity
 	text     sign.TextForm
-	toMove   bool // the files are to be moved afterwards
-	settled  bool // what earlier runs left unknown was looked at
+	meant    string // the application that --app names, of which a directory may have another
+	toMove   bool   // the files are to be moved afterwards
+	settled  bool   // what earlier runs left unknown was looked at
 }
 
 func runSubmit(ctx context.Context, a *app, o submitOptions) error {
@@ -131,7 +137,7 @@ func newSubmission(a *app, o submitOptions) (*submission, error) {
 	if a.touchNothing = o.dryRun; !o.dryRun {
 		a.watch("submit", c)
 	}
-	s := &submission{options: o, config: c}
+	s := &submission{options: o, config: c, meant: o.application}
 	if o.resubmit && strings.TrimSpace(o.reason) == "" {
 		return nil, usagef("--resubmit needs a reason for the ledger: --reason \"…\"")
 	}
@@ -253,7 +259,7 @@ func fitsNamed(j inbox.Job, c config.Config, env naming.Environment, application
 
 func (s *submission) submitter(a *app, spool *inbox.Spool, l inbox.Ledger) *inbox.Submitter {
 	sub := &inbox.Submitter{
-		Spool: spool, Ledger: l, Sender: s.config.Sender, Environment: s.env, Application: s.options.application,
+		Spool: spool, Ledger: l, Sender: s.config.Sender, Environment: s.env, Application: s.options.application, Meant: s.meant,
 		Freeze: inbox.FreezeOptions{
 			Identity: s.identity, Sign: sign.Options{IncludeChain: s.config.Identity.IncludeChain}, Text: s.text,
 			MaxSize: s.config.Declaration.MaxSize, CRLF: s.options.crlf, Now: a.now(),

@@ -102,6 +102,9 @@ func wordsOf(err error) (lang.Text, bool) {
 	case *inbox.ApplicationError:
 		if last := len(x.Candidates) - 1; last > 0 {
 			fitting := text("%s and %s", strings.Join(x.Candidates[:last], ", "), x.Candidates[last])
+			if len(x.Identifications) > 0 {
+				return text("root element %s fits the applications %s, and Identification %s does not say which", printable(x.Root), fitting, strings.Join(x.Identifications, ", ")), true
+			}
 			return text("root element %s fits the applications %s", printable(x.Root), fitting), true
 		}
 		return text("no application is known for the root element %s", printable(x.Root)), true

@@ -7,8 +7,9 @@
 // by: the date and hour of each form and the sender's own references.
 //
 // Declarations are full of national numbers. Nothing that this package says
-// holds text of a declaration: only element names and line numbers. What it
-// returns as data is in Info and Form.
+// holds text of a declaration: only element names, line numbers, and values of
+// Identification that are plain codes. What it returns as data is in Info and
+// Form.
 package declaration
 
 import (
@@ -17,6 +18,8 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +34,7 @@ const (
 	Empty           = "ACRF-134"
 	NoSchema        = "ACRF-136"
 	BadEncoding     = "ACRF-138"
+	OtherNamespace  = "ACRF-139"
 	NoDeclaration   = "ACRF-157"
 	NotAForm        = "ACRF-205"
 	SeveralVersions = "ACRF-302"
@@ -74,18 +78,31 @@ type Form struct {
 	References     []Reference // at most maxReferences
 }
 
+// Identification is a value of Identification that forms of a file have.
+type Identification struct {
+	Value string // "…" if it is no plain code
+	Line  int    // of the first form that has it
+}
+
 // Info is what was found.
 type Info struct {
 	Root     string // local name of the root element, with its version suffix (WECH001); "…" if it is no plain name
 	Encoding xmlstream.Encoding
-	// Schema is the value of xsi:noNamespaceSchemaLocation on the root element,
-	// and SchemaVersion the digits at its end: 20231 for "…/Dimona_20231.xsd".
+	// Schema is what the root element names in xsi:noNamespaceSchemaLocation, or
+	// in xsi:schemaLocation for its namespace, and SchemaVersion the digits at
+	// its end: 20231 for "…/Dimona_20231.xsd".
 	Schema        string
 	SchemaVersion string
 	Forms         int // number of Form blocks below the root
 	OtherBlocks   int // number of other elements below the root
 	// Identification is that of the first form.
 	Identification string
+	// Identifications are those of all forms, each once, at most
+	// maxIdentifications; a form without one adds nothing.
+	Identifications []Identification
+	// Answers is the line of the first form that says what it answers
+	// (HandledOriginalForm and the like), as only replies do; 0: none does.
+	Answers int
 	// First holds the first Options.KeepForms forms.
 	First  []Form
 	Bytes  int64 // size of the file
@@ -112,6 +129,15 @@ func (i *Info) Readable() bool {
 	return i.Root != ""
 }
 
+// Codes are the values of Identification in the file, each once.
+func (i *Info) Codes() []string {
+	var codes []string
+	for _, v := range i.Identifications {
+		codes = append(codes, v.Value)
+	}
+	return codes
+}
+
 // Options of Inspect. The zero value is ready to use.
 type Options struct {
 	Limits xmlstream.Limits
@@ -130,6 +156,8 @@ const (
 	maxReferences = 16  // of a form; the schemas allow 4
 	maxValue      = 256 // bytes of a value kept
 	maxFaults     = 20
+	// maxIdentifications of a file; the office's list has 68 in all.
+	maxIdentifications = 100
 	// clockSkew is how far a form may be ahead of this machine.
 	clockSkew    = time.Hour
 	xsiNamespace = "http://www.w3.org/2001/XMLSchema-instance"
@@ -187,8 +215,10 @@ type inspector struct {
 	d      *xmlstream.Decoder
 	info   Info
 	others map[string]int // element name → its fault
-	future struct{ forms, line int }
-	buf    []byte
+	// namespace is that of the root element; empty: none.
+	namespace string
+	future    struct{ forms, line int }
+	buf       []byte
 }
 
 func (p *inspector) fault(id string, line int, format string, args ...any) {
@@ -236,38 +266,117 @@ func (p *inspector) document() error {
 	}
 }
 
-// schema looks at the schema that the root element names.
+// schema looks at the schema that the root element names, in either attribute.
 func (p *inspector) schema(root xmlstream.Token) {
-	v, ok := p.location(root)
-	if ok {
-		// Only what looks like an address is kept; it is shown to people.
-		if fields := strings.Fields(v); len(fields) == 1 && len(v) <= maxValue {
-			p.info.Schema = fields[0]
-			p.info.SchemaVersion = version(fields[0])
-			return
-		} else if len(fields) > 1 {
-			p.fault(SeveralVersions, root.Line, "line %d: xsi:noNamespaceSchemaLocation of %s names several schemas: name one", root.Line, p.info.Root)
-			return
-		}
-		p.fault(NoSchema, root.Line, "line %d: xsi:noNamespaceSchemaLocation of %s names no schema: write the file name of the schema, such as %s_20231.xsd", root.Line, p.info.Root, p.info.Root)
+	p.namespace, _ = p.d.Lookup(root.Prefix)
+	plain, hasPlain := p.attribute(root, "noNamespaceSchemaLocation")
+	pairs, hasPairs := p.attribute(root, "schemaLocation")
+	if !hasPlain && !hasPairs {
+		p.noSchema(root)
 		return
 	}
+	own, ok := p.plainSchema(root, strings.Fields(plain))
+	other, ok2 := p.pairedSchema(root, strings.Fields(pairs), own != "")
+	switch {
+	case !ok || !ok2: // which was said
+	case own != "" && other != "" && !sameSchema(own, other):
+		p.fault(SeveralVersions, root.Line, "line %d: %s names one schema in xsi:noNamespaceSchemaLocation and another in xsi:schemaLocation: leave one of the two out", root.Line, p.info.Root)
+	case own+other == "" && hasPlain:
+		p.fault(NoSchema, root.Line, "line %d: xsi:noNamespaceSchemaLocation of %s names no schema: write the file name of the schema, such as %s_20231.xsd", root.Line, p.info.Root, p.info.Root)
+	case own+other == "":
+		p.fault(NoSchema, root.Line, "line %d: xsi:schemaLocation of %s names no schema: write the namespace of %s, a space, and the file name of its schema", root.Line, p.info.Root, p.info.Root)
+	}
+	// That of xsi:schemaLocation is the one for elements in a namespace.
+	if p.info.Schema = own; other != "" && (own == "" || p.namespace != "") {
+		p.info.Schema = other
+	}
+	p.info.SchemaVersion = version(p.info.Schema)
+}
+
+// plainSchema is the schema of xsi:noNamespaceSchemaLocation; empty where there
+// is none. Only what looks like an address is kept; it is shown to people. It
+// reports false where there are several.
+func (p *inspector) plainSchema(root xmlstream.Token, words []string) (schema string, ok bool) {
+	if len(words) > 1 {
+		p.fault(SeveralVersions, root.Line, "line %d: xsi:noNamespaceSchemaLocation of %s names several schemas: name one", root.Line, p.info.Root)
+		return "", false
+	}
+	if len(words) == 1 && len(words[0]) <= maxValue {
+		return words[0], true
+	}
+	return "", true
+}
+
+// pairedSchema is the schema of xsi:schemaLocation, which has pairs of a
+// namespace and a file: the one for the root element's namespace, else, where
+// the other attribute names none, the only one; empty where there is none. It
+// reports false where it cannot be told.
+func (p *inspector) pairedSchema(root xmlstream.Token, words []string, named bool) (schema string, ok bool) {
+	if len(words)%2 > 0 {
+		f := Fault{ID: NoSchema, Warning: named, Line: root.Line, Message: problem.New(
+			"line %d: xsi:schemaLocation of %s needs two words for each schema, the namespace and the file name, and has %d (a schema without a namespace is named in xsi:noNamespaceSchemaLocation)", root.Line, p.info.Root, len(words))}
+		p.info.Faults = append(p.info.Faults, f)
+		return "", false
+	}
+	mine, others := p.schemasOf(p.namespace, words)
+	fits := len(mine) > 0
+	if !fits && !named {
+		mine = others
+	}
+	switch {
+	case len(mine) == 0 || len(mine[0]) > maxValue:
+		return "", true
+	case len(mine) > 1 && fits:
+		p.fault(SeveralVersions, root.Line, "line %d: xsi:schemaLocation names several schemas for the namespace of %s: name one", root.Line, p.info.Root)
+		return "", false
+	case len(mine) > 1:
+		p.fault(NoSchema, root.Line, "line %d: none of the schemas in xsi:schemaLocation is for the namespace of %s: name the one that is", root.Line, p.info.Root)
+		return "", false
+	case !fits:
+		p.info.Faults = append(p.info.Faults, Fault{ID: OtherNamespace, Warning: true, Line: root.Line, Message: problem.New(
+			"line %d: %s is not in the namespace for which xsi:schemaLocation names a schema: write the same one in xmlns and there", root.Line, p.info.Root)})
+	}
+	return mine[0], true
+}
+
+// schemasOf takes the pairs of xsi:schemaLocation apart: the schemas for a
+// namespace, and those for others, each once.
+func (p *inspector) schemasOf(namespace string, words []string) (mine, others []string) {
+	for i := 0; i+1 < len(words); i += 2 {
+		to := &others
+		if words[i] == namespace {
+			to = &mine
+		}
+		if !slices.ContainsFunc(*to, func(s string) bool { return sameSchema(s, words[i+1]) }) {
+			*to = append(*to, words[i+1])
+		}
+	}
+	return mine, others
+}
+
+// noSchema says what to do where neither attribute is there.
+func (p *inspector) noSchema(root xmlstream.Token) {
 	for _, a := range root.Attr {
-		switch {
-		case a.Name.Local == "noNamespaceSchemaLocation":
+		switch a.Name.Local {
+		case "noNamespaceSchemaLocation":
 			p.fault(NoSchema, root.Line, "line %d: noNamespaceSchemaLocation of %s is not in the XMLSchema-instance namespace: add xmlns:xsi=%q to %s and write xsi:noNamespaceSchemaLocation", root.Line, p.info.Root, xsiNamespace, p.info.Root)
 			return
-		case a.Name.Local == "schemaLocation":
-			p.fault(NoSchema, root.Line, "line %d: %s has schemaLocation: the social security expects xsi:noNamespaceSchemaLocation", root.Line, p.info.Root)
+		case "schemaLocation":
+			p.fault(NoSchema, root.Line, "line %d: schemaLocation of %s is not in the XMLSchema-instance namespace: add xmlns:xsi=%q to %s and write xsi:schemaLocation", root.Line, p.info.Root, xsiNamespace, p.info.Root)
 			return
 		}
+	}
+	if p.namespace != "" {
+		p.fault(NoSchema, root.Line, "line %d: %s names no schema: add xsi:schemaLocation with its namespace, a space, and the file name of the schema", root.Line, p.info.Root)
+		return
 	}
 	p.fault(NoSchema, root.Line, "line %d: %s names no schema: add xsi:noNamespaceSchemaLocation with the file name of the schema, such as %s_20231.xsd", root.Line, p.info.Root, p.info.Root)
 }
 
-func (p *inspector) location(t xmlstream.Token) (string, bool) {
+// attribute is an attribute of the XMLSchema-instance namespace.
+func (p *inspector) attribute(t xmlstream.Token, name string) (value string, ok bool) {
 	for _, a := range t.Attr {
-		if a.Name.Local != "noNamespaceSchemaLocation" || a.Name.Space == "" {
+		if a.Name.Local != name || a.Name.Space == "" {
 			continue
 		}
 		if uri, ok := p.d.Lookup(a.Name.Space); ok && uri == xsiNamespace {
@@ -279,21 +388,37 @@ func (p *inspector) location(t xmlstream.Token) (string, bool) {
 
 // version returns the digits at the end of a schema's name.
 func version(schema string) string {
-	base := strings.TrimSuffix(path.Base(strings.ReplaceAll(schema, `\`, "/")), ".xsd")
+	base := strings.TrimSuffix(fileName(schema), ".xsd")
 	return base[len(strings.TrimRight(base, "0123456789")):]
 }
 
-// sameSchema looks whether an element below the root names another schema.
-func (p *inspector) sameSchema(t xmlstream.Token) {
-	v, ok := p.location(t)
-	if !ok || p.info.Schema == "" {
+// sameSchema reports whether two names are of one schema: the same file, or the
+// same version.
+func sameSchema(a, b string) bool {
+	return fileName(a) == fileName(b) || version(a) != "" && version(a) == version(b)
+}
+
+func fileName(schema string) string { return path.Base(strings.ReplaceAll(schema, `\`, "/")) }
+
+// oneSchema looks whether an element below the root names another schema for the
+// namespace of the root. A document inside a form may have its own.
+func (p *inspector) oneSchema(t xmlstream.Token) {
+	if p.info.Schema == "" {
 		return
 	}
-	v = strings.TrimSpace(v)
-	if v == p.info.Schema || version(v) != "" && version(v) == p.info.SchemaVersion {
-		return
+	var named []string
+	if v, ok := p.attribute(t, "noNamespaceSchemaLocation"); ok && p.namespace == "" {
+		named = append(named, strings.TrimSpace(v))
 	}
-	p.fault(SeveralVersions, t.Line, "line %d: %s names another schema than %s: use one version in a file, and name it on %s only", t.Line, xmlstream.SafeName(t.Name), p.info.Root, p.info.Root)
+	if v, ok := p.attribute(t, "schemaLocation"); ok && p.namespace != "" {
+		named, _ = p.schemasOf(p.namespace, strings.Fields(v))
+	}
+	for _, v := range named {
+		if !sameSchema(v, p.info.Schema) {
+			p.fault(SeveralVersions, t.Line, "line %d: %s names another schema than %s: use one version in a file, and name it on %s only", t.Line, xmlstream.SafeName(t.Name), p.info.Root, p.info.Root)
+			return
+		}
+	}
 }
 
 func (p *inspector) other(t xmlstream.Token) {
@@ -313,7 +438,7 @@ func (p *inspector) other(t xmlstream.Token) {
 func (p *inspector) skip(t xmlstream.Token) error {
 	for depth := p.d.Depth(); ; {
 		if t.Kind == xmlstream.Start && len(t.Attr) > 0 {
-			p.sameSchema(t)
+			p.oneSchema(t)
 		}
 		var err error
 		if t, err = p.d.Next(); err != nil {
@@ -328,7 +453,7 @@ func (p *inspector) skip(t xmlstream.Token) error {
 func (p *inspector) form(t xmlstream.Token) error {
 	p.info.Forms++
 	f := Form{Index: p.info.Forms, Line: t.Line}
-	p.sameSchema(t)
+	p.oneSchema(t)
 	err := p.children(func(t xmlstream.Token) error {
 		switch t.Name {
 		case "Identification":
@@ -341,9 +466,14 @@ func (p *inspector) form(t xmlstream.Token) error {
 			return p.text(&f.TypeForm)
 		case "Reference":
 			return p.reference(&f)
+		case "HandledOriginalFile", "HandledOriginalForm", "HandlingResult", "ReceptionResult":
+			if p.info.Answers == 0 {
+				p.info.Answers = f.Line
+			}
 		}
 		return p.skip(t)
 	})
+	p.identified(f)
 	if err != nil {
 		return err
 	}
@@ -364,6 +494,24 @@ func (p *inspector) form(t xmlstream.Token) error {
 		}
 	}
 	return nil
+}
+
+// codeRE is what values of Identification look like; the schemas allow seven
+// characters. It lets no number of a person or a company through.
+var codeRE = regexp.MustCompile(`^[A-Z]{2,8}[0-9]{0,3}$`)
+
+// identified notes the Identification of a form, also of one that breaks off.
+func (p *inspector) identified(f Form) {
+	v := Identification{f.Identification, f.Line}
+	switch {
+	case v.Value == "":
+		return
+	case !codeRE.MatchString(v.Value):
+		v.Value = "…"
+	}
+	if len(p.info.Identifications) < maxIdentifications && !slices.ContainsFunc(p.info.Identifications, func(i Identification) bool { return i.Value == v.Value }) {
+		p.info.Identifications = append(p.info.Identifications, v)
+	}
 }
 
 // createdAfter reports whether a form was created after now, in Brussels. A date

@@ -38,6 +38,7 @@ func TestInspect(t *testing.T) {
 	want := Info{
 		Root: "Dimona", Encoding: xmlstream.Encoding{Declared: "UTF-8", Actual: "UTF-8"},
 		Schema: "Dimona_20231.xsd", SchemaVersion: "20231", Forms: 3, Identification: "DIMONA", Bytes: int64(len(b)),
+		Identifications: []Identification{{"DIMONA", 3}},
 		First: []Form{
 			{1, 3, "DIMONA", "2026-03-01", "14:35:00.001", "SU", []Reference{{"1", "LOT-1/1"}, {"7", "INTERN-7"}}},
 			{2, 33, "DIMONA", "2026-03-02", "14:35:00.002", "SU", []Reference{{"1", "LOT-1/2"}}},

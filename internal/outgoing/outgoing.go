@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/socbatch/socbatch/internal/durable"
+	"github.com/socbatch/socbatch/naming"
 )
 
 // Place is a directory below, for files that are done with.
@@ -97,7 +98,8 @@ func temporary(name string) bool {
 }
 
 // declaration reports whether a name may be that of a declaration: NAME.xml, or
-// the FI.… of the channel. No note is one.
+// the FI.… of the channel. A reply, FO.… or CO.…, counts too: somebody put it
+// there as one, and has to be told. No note is one.
 func declaration(name string) bool {
 	switch ext := strings.ToLower(filepath.Ext(name)); ext {
 	case ".xml":
@@ -105,7 +107,9 @@ func declaration(name string) bool {
 	case noteExt:
 		return false
 	}
-	return strings.HasPrefix(name, "FI.")
+	kind, _, _ := strings.Cut(strings.ToUpper(name), ".")
+	_, reply := naming.ReplyName(name)
+	return strings.HasPrefix(name, "FI.") || reply && (kind == string(naming.FO) || kind == string(naming.CO))
 }
 
 // Count says how many files lie in a place, without their notes.

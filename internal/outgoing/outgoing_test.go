@@ -43,12 +43,17 @@ func TestList(t *testing.T) {
 	for _, name := range []string{
 		"10.xml", "2.xml", "Dimona.XML", "FI.DMFA.101380.20261125.00001.R.2.1", "FI.broken", ".hidden.xml", "~$2.xml",
 		"a.xml.part", "a.xml.tmp", "b.crdownload", "c.filepart", "d.xml~", "list.pdf", "2.xml.txt", "FI.DMFA.101380.20261125.00001.R.2.1.txt",
+		"FO.NOTI.999999.20261125.00001.R", "CO.NOTI.999999.20261125.00002.R", "FO.PUBP.999999.20261125.00001.R.1.1.pdf", // replies, to be told
+		"FS.NOTI.999999.20261125.00001.R", "GO.NOTI.999999.20261125.00001.R", "FO.NOTI.999999.20261125.00001.R.txt", "CO.pdf",
 		"sub/inside.xml", "sent/old.xml", "failed/bad.xml", "failed/bad.xml.txt",
 	} {
 		testkit.WriteFile(t, dir, name, []byte("x"))
 	}
 	d := outgoing.New(dir, &durable.Disk{})
-	want := []string{"2.xml", "10.xml", "Dimona.XML", "FI.DMFA.101380.20261125.00001.R.2.1", "FI.broken"}
+	want := []string{
+		"2.xml", "10.xml", "CO.NOTI.999999.20261125.00002.R", "Dimona.XML", "FI.DMFA.101380.20261125.00001.R.2.1", "FI.broken",
+		"FO.NOTI.999999.20261125.00001.R", "FO.PUBP.999999.20261125.00001.R.1.1.pdf",
+	}
 	ready, left, err := d.List()
 	if err != nil || !slices.Equal(ready, want) {
 		t.Errorf("ready: %q, %v", ready, err)
@@ -59,7 +64,10 @@ func TestList(t *testing.T) {
 	}
 	if got, want := fmt.Sprint(why), fmt.Sprint(map[outgoing.Reason][]string{
 		outgoing.Temporary: {"a.xml.part", "a.xml.tmp", "b.crdownload", "c.filepart", "d.xml~", "~$2.xml"},
-		outgoing.Other:     {"2.xml.txt", "FI.DMFA.101380.20261125.00001.R.2.1.txt", "list.pdf"},
+		outgoing.Other: {
+			"2.xml.txt", "CO.pdf", "FI.DMFA.101380.20261125.00001.R.2.1.txt", "FO.NOTI.999999.20261125.00001.R.txt",
+			"FS.NOTI.999999.20261125.00001.R", "GO.NOTI.999999.20261125.00001.R", "list.pdf",
+		},
 	}); got != want {
 		t.Errorf("left\n%s\nwant\n%s", got, want)
 	}

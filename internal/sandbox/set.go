@@ -31,7 +31,7 @@ const (
 	badNameFS          = "ACRF-132"
 	usedName           = "ACRF-133"
 	otherCertificate   = "ACRF-153"
-	otherRoot          = "ACRF-158"
+	otherForm          = "ACRF-158"
 )
 
 // waiting is a set whose GO is there.
@@ -304,8 +304,9 @@ func (s *Server) check(set *ProcessedSet, files []member) (found map[string]bool
 				found[f.ID] = true
 			}
 		}
-		if a, ok := naming.LookupApplication(fields[1]); ok && info.Root != "" && len(a.Roots) > 0 && !slices.Contains(a.Roots, info.Root) {
-			found[otherRoot] = true
+		if a, ok := naming.LookupApplication(fields[1]); ok && info.Root != "" &&
+			(!a.HasRoot(info.Root) || !naming.RootDecides(info.Root) && a.Foreign(info.Codes()) >= 0) {
+			found[otherForm] = true
 		}
 		fsFile, ok := signatureOf[strings.TrimPrefix(m.name, string(naming.FI))]
 		if !ok {

@@ -125,6 +125,56 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// In a schema with a namespace names have it before them, which is not said.
+func TestFaultsInANamespace(t *testing.T) {
+	d := openDir(t, "testdata")
+	const head = `<?xml version="1.0" encoding="UTF-8"?>
+<g:GenericXmlDocument xmlns:g="urn:socbatch:generic" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
+  xsi:schemaLocation="urn:socbatch:generic Generic_20991.xsd">
+`
+	const form = "<g:Form><g:Identification>REDCORQ</g:Identification><g:Quarter>20991</g:Quarter></g:Form>\n"
+	for _, c := range []struct {
+		name, from, to string
+		want           []string
+	}{
+		{"none", "", "", nil},
+		{"without a prefix", "g:", "", nil},
+		{"enumeration", "REDCORQ", secret, []string{"line 4, at element Identification: its value is none of ECOUDRQ, REDCORQ"}},
+		{"its own type", ">20991<", ">" + secret + "x<", []string{"line 4, at element Quarter: its value is not of the type QuarterType"}},
+		{"limit", ">20991<", ">" + secret + "<", []string{"line 4, at element Quarter: its value is larger than 99994"}},
+		{"not expected", "<g:Quarter>20991</g:Quarter>", "<g:X" + secret + "/>", []string{"line 4, at element …: it may not stand here: one of Quarter, Year is expected"}},
+		{"missing", "<g:Identification>REDCORQ</g:Identification>", "", []string{"line 4, at element Quarter: it may not stand here: Identification is expected"}},
+		{"missing at the end", "<g:Quarter>20991</g:Quarter>", "", []string{"line 4, at element Form: an element is missing at its end: one of Quarter, Year is expected"}},
+		{"attribute", "<g:Form>", "<g:Form mark=\"" + secret + "x\">", []string{"line 4, at attribute mark of element Form: its value is not of the type QuarterType"}},
+		{"another namespace", "urn:socbatch:generic\" xmlns:xsi", "urn:other\" xmlns:xsi", []string{"line 3, at element GenericXmlDocument: the schema does not know it: check whether the file names the right schema"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			doc := head + form + "</g:GenericXmlDocument>\n"
+			switch {
+			case c.from == "g:":
+				doc = strings.NewReplacer("xmlns:g=", "xmlns=", "<g:", "<", "</g:", "</").Replace(doc)
+			case c.from != "":
+				doc = strings.Replace(doc, c.from, c.to, 1)
+			}
+			info, err := declaration.Inspect(strings.NewReader(doc), declaration.Options{})
+			if err != nil || Name(info.Schema) != "Generic_20991.xsd" {
+				t.Fatalf("schema %q, %v", info.Schema, err)
+			}
+			faults, err := d.Validate(t.Context(), info.Schema, strings.NewReader(doc))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, f := range faults {
+				got = append(got, f.String())
+			}
+			if all := strings.Join(got, "\n"); all != strings.Join(c.want, "\n") {
+				t.Errorf("got\n%s\nwant\n%s", all, strings.Join(c.want, "\n"))
+			}
+		})
+	}
+}
+
 // TestAgreesWithTheProgram changes documents at random: there is a fault exactly
 // where xmllint by itself finds one, and it never holds a value.
 func TestAgreesWithTheProgram(t *testing.T) {

@@ -235,8 +235,8 @@ func (t *translator) what(s string) *problem.Error {
 		return t.limit(name, rest)
 	}
 	if m := typeless.FindStringSubmatch(s); m != nil {
-		if m[1] != "" && (builtIn.MatchString(m[1]) || t.vocabulary[m[1]]) {
-			return problem.New("its value is not of the type %s", m[1])
+		if name := local(m[1]); name != "" && (builtIn.MatchString(name) || t.vocabulary[name]) {
+			return problem.New("its value is not of the type %s", name)
 		}
 		return problem.New("its value is not one that the schema allows")
 	}
@@ -304,9 +304,16 @@ func between(s, before, after string) string {
 
 var builtIn = regexp.MustCompile(`^xs:[A-Za-z]{1,30}$`)
 
+// local is a name without the namespace that xmllint writes before it.
+func local(name string) string { return name[strings.LastIndexByte(name, '}')+1:] }
+
 // expected gives the elements at the end of "Expected is one of ( A, B ).".
 func (t *translator) expected(s string) (names string, several bool) {
-	return t.list(between(s, "( ", " )."), "")
+	var all []string
+	for x := range strings.SplitSeq(between(s, "( ", " )."), ", ") {
+		all = append(all, local(x))
+	}
+	return t.list(strings.Join(all, ", "), "")
 }
 
 // list names those of a list that stand in the schema files, if not too many.
