@@ -233,7 +233,7 @@ func (a *app) writeTest(ctx context.Context, c config.Config, session doctor.Ses
 	parts[0].Source = rehearsal
 	reserved := l.Reserve(ctx, []inbox.Draft{{
 		Application: "DIMN", Sender: c.Sender, Environment: naming.Test, Date: naming.DateOf(a.now()),
-		Parts: []inbox.Part{parts[0].Part}, Spool: name,
+		Parts: []inbox.Part{parts[0].Part}, Spool: name, Again: true, // whatever went under names of others, this did not
 	}})[0]
 	if reserved.Err != nil {
 		return w, errors.Join(reserved.Err, spool.Drop(name))

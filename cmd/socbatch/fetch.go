@@ -310,7 +310,7 @@ func printFetched(a *app, c config.Config, f fetched) {
 		}
 		for _, key := range r.Elsewhere {
 			if strings.Split(key, ".")[1] == c.Sender { // others are normal
-				a.ui.warn("%s answers %s, which this ledger does not know: somebody else delivers for sender %s, or this ledger was put back; the name is not used again", r.Reply.Name, key, c.Sender)
+				a.ui.warn("%s answers a declaration that this ledger does not know, under the name %s: somebody else delivers for sender %s, or this ledger was put back; the name is not used again", r.Reply.Name, key, c.Sender)
 			}
 		}
 		if r.Ambiguous > 0 {

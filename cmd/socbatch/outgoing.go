@@ -323,6 +323,8 @@ func afterwards(s inbox.Submission) error {
 	switch s.State {
 	case inbox.Cancelled:
 		return codedError{hintedError{errorf("%s was given up; it was not sent", s.Set), text("to send the file after all, put it into the directory again")}, exitFailed}
+	case inbox.NameUsed:
+		return codedError{hintedError{answered(s, false), text("see why: socbatch status %s", s.Set)}, exitUnknown}
 	case inbox.Refused:
 		return codedError{hintedError{errorf("%s was refused; it was not sent again", s.Set), text("see why: socbatch status %s", s.Set)}, exitRefused}
 	}

@@ -166,6 +166,9 @@ func finishLeft(ctx context.Context, a *app, l *ledger.Ledger, d *inbox.Delivere
 		if now, lerr := l.Submission(context.WithoutCancel(ctx), s.ID); lerr == nil {
 			*s = now // with its times and its note
 		}
+		if err == nil && s.State.NeedsPerson() {
+			err = answered(*s, false)
+		}
 		all = append(all, finished{*s, err})
 		if err != nil {
 			a.ui.problem(s.Set.String(), err)

@@ -96,6 +96,7 @@ type jsonAttention struct {
 	Refused    int `json:"refused"`    // sets, in this run
 	Unfinished int `json:"unfinished"` // sets that are not known to be sent
 	Late       int `json:"late"`       // sets whose answer should have come
+	NameUsed   int `json:"name_used"`  // sets whose name somebody else used
 }
 
 func runPass(ctx context.Context, a *app, o runOptions) (err error) {
@@ -268,6 +269,7 @@ func (p *pass) report(ctx context.Context, got fetched) error {
 		for _, s := range open {
 			if s.State.NeedsPerson() {
 				p.disputed = append(p.disputed, s)
+				n.NameUsed++
 			}
 			if s.State.Unfinished() {
 				n.Unfinished++

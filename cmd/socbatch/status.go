@@ -107,7 +107,7 @@ func (o statusOptions) states() []inbox.State {
 	var chosen []inbox.State
 	for _, s := range inbox.States() {
 		open := (o.open || o.late) && (!s.Final() || s.NeedsPerson())
-		if open || (o.refused && (s == inbox.Refused || s.NeedsPerson())) {
+		if open || (o.refused && s == inbox.Refused) {
 			chosen = append(chosen, s)
 		}
 	}

@@ -627,7 +627,7 @@ func finish(a *app, s *submission, r results, answers []inbox.Submission, dry bo
 			sub = x
 		}
 		err := o.Err
-		if err == nil && s.options.wait > 0 && !dry {
+		if err == nil && !dry && (s.options.wait > 0 || sub.State.NeedsPerson()) {
 			err = answered(sub, s.options.strict)
 		}
 		t.add(err)

@@ -58,8 +58,8 @@ type Result struct {
 	Submissions []inbox.Submission
 	Unmatched   int // forms that match no set
 	Ambiguous   int // forms that match several sets
-	// Elsewhere are sets that the reply names and that are not in the ledger, by
-	// their keys, at most maxElsewhere.
+	// Elsewhere are the keys of names in the reply under which somebody else
+	// delivered, at most maxElsewhere.
 	Elsewhere []string
 }
 
@@ -298,13 +298,11 @@ func AnswerOf(f *reply.Form) (ledger.Answer, bool) {
 // it is, and fits no sender.
 func senderOf(s string) string {
 	s = strings.TrimSpace(s)
-	if _, err := strconv.ParseUint(s, 10, 64); err != nil {
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
 		return s
 	}
-	if s = strings.TrimLeft(s, "0"); s == "" {
-		return s
-	}
-	return strings.Repeat("0", max(0, 6-len(s))) + s
+	return fmt.Sprintf("%06d", n)
 }
 
 // Place writes where an anomaly is: line and column, and those steps of the

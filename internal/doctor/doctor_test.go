@@ -256,6 +256,7 @@ var provoked = map[doctor.Finding]struct {
 
 	doctor.SetsUnknown:    {make: func(b *bed) { b.ledger.sets = []inbox.Submission{{Set: set, State: inbox.Unknown}} }},
 	doctor.SetsUnfinished: {make: func(b *bed) { b.ledger.sets = []inbox.Submission{{Set: set, State: inbox.Uploading}} }},
+	doctor.NameUsed:       {make: func(b *bed) { b.ledger.sets = []inbox.Submission{{Set: set, State: inbox.NameUsed}} }},
 	doctor.AnswersLate: {make: func(b *bed) {
 		b.ledger.sets = []inbox.Submission{{Set: set, State: inbox.Sent, SentAt: now().Add(-25 * time.Hour)}}
 	}},

@@ -96,6 +96,7 @@ const (
 	SetsUnknown    Finding = "sets-unknown"
 	SetsUnfinished Finding = "sets-unfinished"
 	AnswersLate    Finding = "answers-late"
+	NameUsed       Finding = "name-used"
 
 	WriteBusy    Finding = "write-busy"
 	WriteRefused Finding = "write-refused"
@@ -201,6 +202,7 @@ var findings = map[Finding]trait{
 	SetsUnknown:    {Unfinished, Warning, false},
 	SetsUnfinished: {Unfinished, Warning, false},
 	AnswersLate:    {Unfinished, Warning, false},
+	NameUsed:       {Unfinished, Warning, false},
 
 	WriteBusy:    {Write, Warning, false},
 	WriteRefused: {Write, Failed, false},

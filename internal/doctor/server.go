@@ -199,9 +199,11 @@ func (r *run) unfinished(ctx context.Context) []Result {
 		if err != nil {
 			return one(skip("the ledger cannot be read: %s", err))
 		}
-		var unknown, begun, late int
+		var unknown, begun, late, used int
 		for _, s := range open {
 			switch {
+			case s.State.NeedsPerson():
+				used++
 			case s.State == inbox.Unknown:
 				unknown++
 			case s.State.BeforeGO():
@@ -218,6 +220,10 @@ func (r *run) unfinished(ctx context.Context) []Result {
 			wrong = append(wrong, found(SetsUnfinished, "environment %s: declarations that were not completely sent: %d", string(env), begun).
 				fix("finish them with: socbatch resume --env %s; or give one up with: socbatch cancel NAME", string(env)))
 		}
+		if used > 0 {
+			wrong = append(wrong, found(NameUsed, "environment %s: declarations under whose name somebody else delivered, so that this ledger is not the only one for sender %s: %d", string(env), r.config.Sender, used).
+				fix("list them with: socbatch status --open; look on the portal, or ask %s, whether they are there, and see to it that one ledger sends for a sender", r.config.Status.Contact))
+		}
 		if late > 0 {
 			wrong = append(wrong, found(AnswersLate, "environment %s: declarations whose answer should be there by now: %d", string(env), late).
 				fix("look with: socbatch fetch --env %s; if nothing comes, call %s", string(env), r.config.Status.Contact))
@@ -227,7 +233,7 @@ func (r *run) unfinished(ctx context.Context) []Result {
 }
 
 func openStates() []inbox.State {
-	return slices.DeleteFunc(inbox.States(), inbox.State.Final)
+	return slices.DeleteFunc(inbox.States(), func(s inbox.State) bool { return s.Final() && !s.NeedsPerson() })
 }
 
 func (r *run) write(ctx context.Context) []Result {

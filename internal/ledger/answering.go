@@ -43,8 +43,9 @@ type Answer struct {
 	SubmissionID int64 // 0: matches nothing of ours
 	Part, Form   int   // which form of the set is answered; 0: not known
 	MatchedBy    string
-	// Elsewhere is the set, by its key, that the file belongs to, where it is not
-	// in this ledger: somebody else delivered it.
+	// Elsewhere is the key of the name that the answer is to, where somebody else
+	// delivered under it: this ledger does not have the name, or has it for other
+	// contents.
 	Elsewhere string
 
 	Position   int // of the form in the reply, from 1
@@ -325,6 +326,14 @@ func match(q *statements, env naming.Environment, a *Answer) error {
 		err := q.QueryRow(`SELECT id FROM submission WHERE set_key = $1`, n.SetKey()).Scan(&id)
 		switch {
 		case err == nil:
+			other, err := otherContents(q, id, a)
+			if err != nil {
+				return err
+			}
+			if other {
+				a.Elsewhere, a.Part = n.SetKey(), 0
+				return nil
+			}
 			a.SubmissionID, a.MatchedBy = id, ByFileName
 			return matchForm(q, a)
 		case !errors.Is(err, sql.ErrNoRows):
@@ -354,6 +363,39 @@ func match(q *statements, env naming.Environment, a *Answer) error {
 	}
 	_, err := one(ByMoment, setsWith("form", "date = $1 AND hour = $2"), a.Date, a.Hour)
 	return err
+}
+
+// otherContents reports whether a notification is about what somebody else
+// delivered under the name of a set: it says when the form that it answers was
+// made, and the set has none of that second, nor one of its references. How the
+// office writes fractions of a second does not matter.
+func otherContents(q *statements, id int64, a *Answer) (bool, error) {
+	if _, ok := naming.Moment(a.Date, a.Hour); !ok || a.Kind != KindNotification {
+		return false, nil
+	}
+	var first, hour string
+	err := q.QueryRow(`SELECT date, hour FROM form WHERE submission_id = $1 ORDER BY part, position LIMIT 1`, id).Scan(&first, &hour)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if _, ok := naming.Moment(first, hour); !ok {
+		return false, nil
+	}
+	second := a.Hour[:min(len(a.Hour), len("hh:mm:ss"))]
+	var ours bool
+	if err := q.QueryRow(`SELECT EXISTS (SELECT 1 FROM form WHERE date = $1 AND hour >= $2 AND hour < $3 AND submission_id = $4)`,
+		a.Date, second, second+"~", id).Scan(&ours); err != nil || ours {
+		return false, err
+	}
+	for _, r := range a.References {
+		if err := q.QueryRow(`SELECT EXISTS (SELECT 1 FROM form_reference WHERE number = $1 AND submission_id = $2)`, r, id).Scan(&ours); err != nil || ours {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // setsWith selects the sets that have a row in a table. It leaps from set to

@@ -269,6 +269,24 @@ INSERT INTO foreign_name (set_key, application, sender, environment, reply, seen
 	WHERE a.submission_id IS NULL AND (a.file_name GLOB '??.????.??????.????????.?????.?' OR a.file_name GLOB '??.????.??????.????????.?????.?.*')
 		AND NOT EXISTS (SELECT 1 FROM submission s WHERE s.set_key = substr(a.file_name, 4, 28))
 	GROUP BY substr(a.file_name, 4, 28);
+
+-- Sets whose name was refused although their GO was asked for once: until now
+-- they counted as refused, or by the answers to somebody else's declaration.
+UPDATE submission SET state = 'name-used', note = '' WHERE state IN ('sent', 'received', 'accepted', 'accepted-with-remarks', 'refused')
+	AND EXISTS (SELECT 1 FROM answer a JOIN anomaly x ON x.answer_id = a.id
+		WHERE a.submission_id = submission.id AND a.kind = 'receipt' AND a.outcome = 'refused' AND x.error_id = 'ACRF-133')
+	AND NOT EXISTS (SELECT 1 FROM event e JOIN event later ON later.submission_id = e.submission_id AND later.id > e.id
+		WHERE e.submission_id = submission.id AND e.state = 'unknown' AND later.state = 'uploaded');
+INSERT INTO event (submission_id, at, state, note) SELECT id, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), state, '' FROM submission WHERE state = 'name-used';
+INSERT INTO claim (sender, environment, application, sha256, submission_id, part)
+	SELECT s.sender, s.environment, s.application, p.sha256, s.id, p.number FROM submission s JOIN part p ON p.submission_id = s.id WHERE s.state = 'name-used'
+	ON CONFLICT (sender, environment, application, sha256) DO NOTHING;
+INSERT INTO claim (sender, environment, application, sha256, submission_id, part)
+	SELECT s.sender, s.environment, s.application, p.crlf_sha256, s.id, p.number FROM submission s JOIN part p ON p.submission_id = s.id WHERE s.state = 'name-used'
+	ON CONFLICT (sender, environment, application, sha256) DO NOTHING;
+INSERT INTO foreign_name (set_key, application, sender, environment, reply, seen_at, refused, found_at)
+	SELECT s.set_key, s.application, s.sender, s.environment, r.name, MIN(r.fetched_at), 0, r.read_at
+	FROM submission s JOIN answer a ON a.submission_id = s.id JOIN reply r ON r.id = a.reply_id WHERE s.state = 'name-used' GROUP BY s.id;
 `}
 
 func newer(version int) error {

@@ -148,20 +148,14 @@ func (l *Ledger) insert(tx *sql.Tx, d inbox.Draft) (inbox.Submission, error) {
 	if err := set.Check(); err != nil {
 		return fail(err)
 	}
-	var elsewhere bool
-	if err := tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM foreign_name WHERE set_key = $1)`, set.Key()).Scan(&elsewhere); err != nil {
-		return fail(err)
-	}
-	if elsewhere {
-		return fail(&inbox.NameUsedError{Name: set.String()})
-	}
 	forms := 0
 	for _, p := range d.Parts {
 		forms += len(p.Forms)
 	}
 	now := l.stamp()
 	res, err := tx.Exec(`INSERT INTO submission (set_key, application, sender, date, sequence, environment, parts, state, reason, spool, signed_by, forms, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13) ON CONFLICT (set_key) DO NOTHING`,
+		SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13 WHERE NOT EXISTS (SELECT 1 FROM foreign_name WHERE set_key = $1)
+		ON CONFLICT (set_key) DO NOTHING`,
 		set.Key(), set.Application, set.Sender, set.Date, set.Sequence, set.Environment, set.Parts,
 		inbox.Prepared, d.Reason, d.Spool, d.SignedBy, forms, now)
 	if err != nil {

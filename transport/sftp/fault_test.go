@@ -803,21 +803,7 @@ func TestShortReads(t *testing.T) {
 
 // serveShort answers every READ with at most 1 KiB, and FSTAT without a size.
 func serveShort(ch ssh.Channel, data []byte) {
-	if typ, _, err := readPacket(ch); err != nil || typ != fxpInit {
-		return
-	}
-	v := newPacket(fxpVersion)
-	v.uint32(3)
-	_, _ = ch.Write(v.bytes())
-	for {
-		typ, body, err := readPacket(ch)
-		if err != nil {
-			return
-		}
-		d := decoder{body}
-		id, _ := d.uint32()
-		p := newPacket(fxpStatus)
-		p.uint32(id)
+	answer(ch, func(typ byte, d *decoder, p *packet) {
 		switch typ {
 		case 3: // OPEN
 			p.b[4] = fxpHandle
@@ -840,6 +826,28 @@ func serveShort(ch ssh.Channel, data []byte) {
 		default:
 			p.uint32(fxOpUnsupported)
 		}
+	})
+}
+
+// answer serves SFTP one request at a time: each fills in the packet that answers
+// a request of a type, a STATUS unless it makes it another.
+func answer(ch ssh.Channel, each func(typ byte, d *decoder, p *packet)) {
+	if typ, _, err := readPacket(ch); err != nil || typ != fxpInit {
+		return
+	}
+	v := newPacket(fxpVersion)
+	v.uint32(3)
+	_, _ = ch.Write(v.bytes())
+	for {
+		typ, body, err := readPacket(ch)
+		if err != nil {
+			return
+		}
+		d := decoder{body}
+		id, _ := d.uint32()
+		p := newPacket(fxpStatus)
+		p.uint32(id)
+		each(typ, &d, p)
 		if _, err := ch.Write(p.bytes()); err != nil {
 			return
 		}

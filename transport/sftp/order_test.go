@@ -20,21 +20,7 @@ type nextByte struct {
 }
 
 func (s *nextByte) serve(ch ssh.Channel, _ int) {
-	if typ, _, err := readPacket(ch); err != nil || typ != fxpInit {
-		return
-	}
-	v := newPacket(fxpVersion)
-	v.uint32(3)
-	_, _ = ch.Write(v.bytes())
-	for {
-		typ, body, err := readPacket(ch)
-		if err != nil {
-			return
-		}
-		d := decoder{body}
-		id, _ := d.uint32()
-		p := newPacket(fxpStatus)
-		p.uint32(id)
+	answer(ch, func(typ byte, d *decoder, p *packet) {
 		switch typ {
 		case 3: // OPEN
 			p.b[4] = fxpHandle
@@ -49,10 +35,7 @@ func (s *nextByte) serve(ch ssh.Channel, _ int) {
 		default:
 			p.uint32(fxOpUnsupported)
 		}
-		if _, err := ch.Write(p.bytes()); err != nil {
-			return
-		}
-	}
+	})
 }
 
 func (s *nextByte) write(off uint64, data []byte) uint32 {
