@@ -383,7 +383,7 @@ func partsOf(o inbox.Outcome) []int {
 // could, or they were named on the command line.
 func sentFromHere(o inbox.Outcome) bool {
 	var already *inbox.AlreadyError
-	if !errors.As(o.Err, &already) || !already.Same || already.Existing.State.Unfinished() {
+	if !errors.As(o.Err, &already) || !already.Same || already.Existing.State.Unfinished() || already.Existing.State.NeedsPerson() {
 		return false
 	}
 	for i, p := range already.Existing.Parts {
