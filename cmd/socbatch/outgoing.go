@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -27,7 +28,8 @@ type emptying struct {
 	base   *submission // the jobs are those of one directory at a time
 	ledger *ledger.Ledger
 	link   *link
-	signs  bool // the certificate was looked for
+	signs  bool                   // the certificate was looked for
+	seen   map[string]os.FileInfo // of the files of a directory, before they were looked into
 
 	prepared *outgoing.Dir
 	results
@@ -116,8 +118,12 @@ func (e *emptying) open(o config.Outgoing) (*outgoing.Dir, []string, error) {
 		return nil, nil, codedError{errorf("%s is where fetched replies are stored, not an outgoing directory; nothing was sent from there, and nothing was moved", o.Dir), exitUsage}
 	}
 	d := outgoing.New(o.Dir, &e.app.disk)
-	names, left, err := d.List()
-	if err != nil {
+	var err error
+	if e.ledger != nil { // no dry run
+		err = d.Recover()
+	}
+	names, left, lerr := d.List()
+	if err = cmp.Or(err, lerr); err != nil {
 		code := exitFailed
 		if errors.Is(err, fs.ErrNotExist) {
 			code = exitUsage
@@ -169,8 +175,12 @@ const incompleteAfter = time.Hour
 // concerns nothing but its set.
 func (e *emptying) plan(ctx context.Context, d *outgoing.Dir, names []string, o config.Outgoing) (jobs []inbox.Job, wrong []inbox.Outcome, err error) {
 	var files []string
+	e.seen = map[string]os.FileInfo{}
 	for _, n := range names {
 		files = append(files, d.File(n))
+		if info, err := os.Lstat(d.File(n)); err == nil { // else it is gone
+			e.seen[d.File(n)] = info
+		}
 	}
 	unsettled, err := inbox.Unsettled(ctx, files, e.base.settleTime())
 	if err != nil {
@@ -293,11 +303,11 @@ func (e *emptying) moveLeft(ctx context.Context, d *outgoing.Dir, names []string
 			switch {
 			case !known[name] && s.State.Unfinished():
 				known[name] = true // it is finished first
-				if e.base.settled && slices.Contains(names, name) && hashOf(p.Source) == p.Hash {
+				if e.base.settled && slices.Contains(names, name) && hashOf(p.Source) == source(p) {
 					done[name] = true // which was tried a moment ago
 					e.leave(d, name, outgoing.Unfinished)
 				}
-			case known[name] || !slices.Contains(names, name) || hashOf(p.Source) != p.Hash:
+			case known[name] || !slices.Contains(names, name) || hashOf(p.Source) != source(p):
 				// It is gone, or there is another in its place.
 				if err := e.ledger.Moved(ctx, s.ID, p.Number, ""); err != nil {
 					return nil, err
@@ -430,7 +440,14 @@ func (e *emptying) move(d *outgoing.Dir, o inbox.Outcome, parts []int) {
 	}
 	var moved []string
 	for i, f := range o.Job.Files {
-		to, err := d.Put(place, filepath.Base(f), func(as string) string { return e.note(d, o, f, as) })
+		to, err := d.Put(place, filepath.Base(f), e.judged(o, parts, i), func(as string) string { return e.note(d, o, f, as) })
+		if replaced, ok := errors.AsType[*outgoing.ReplacedError](err); ok {
+			err = nil
+			e.replaced(d, replaced)
+			if i < len(parts) { // there is nothing to look for any more
+				err = e.ledger.Moved(context.Background(), o.Submission.ID, parts[i], "")
+			}
+		}
 		if to != "" {
 			moved = append(moved, to)
 			if i < len(parts) {
@@ -449,6 +466,32 @@ func (e *emptying) move(d *outgoing.Dir, o inbox.Outcome, parts []int) {
 	}
 	e.tell(o, lies)
 	e.add(o, moved)
+}
+
+// judged is what a file of an outcome was when it was looked into.
+func (e *emptying) judged(o inbox.Outcome, parts []int, i int) outgoing.Judged {
+	for _, p := range o.Submission.Parts {
+		if i < len(parts) && p.Number == parts[i] {
+			return outgoing.Judged{Hash: source(p)}
+		}
+	}
+	if i < len(o.Parts) {
+		return outgoing.Judged{Hash: source(o.Parts[i].Part)}
+	}
+	return outgoing.Judged{Info: e.seen[o.Job.Files[i]]}
+}
+
+// source is the hash of the file that was handed in as a part.
+func source(p inbox.Part) inbox.Hash { return cmp.Or(p.Original, p.Hash) }
+
+// replaced says that another file has the name of one that was to be moved.
+func (e *emptying) replaced(d *outgoing.Dir, r *outgoing.ReplacedError) {
+	e.leave(d, r.Now, outgoing.Replaced)
+	if r.Now == r.Name {
+		e.app.ui.warn("%s: another file has taken this name meanwhile; it was not moved, and the next run takes it", printable(d.File(r.Name)))
+		return
+	}
+	e.app.ui.warn("%s: other files have taken this name meanwhile; they were not moved, one of them is %s now, and the next run takes them", printable(d.File(r.Name)), printable(r.Now))
 }
 
 func (e *emptying) add(o inbox.Outcome, moved []string) {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -79,6 +80,7 @@ func TestMoveLeft(t *testing.T) {
 		{"refused", append(slices.Clone(sent), inbox.Refused), testkit.Dimona("1"), outgoing.Failed, exitRefused, nil},
 		{"given up", []inbox.State{inbox.Cancelled}, testkit.Dimona("1"), outgoing.Failed, exitFailed, nil},
 		{"another file", sent, []byte("other"), "", 0, []string{"a.xml"}},
+		{"sent with other line ends", sent, []byte("as handed in"), outgoing.Sent, exitDone, nil},
 		{"gone", sent, nil, "", 0, nil},
 		{"not finished", []inbox.State{inbox.Uploading}, testkit.Dimona("1"), "", 0, []string{"a.xml"}},
 	} {
@@ -86,6 +88,9 @@ func TestMoveLeft(t *testing.T) {
 		l := testkit.Ledger(t, "")
 		draft := testkit.Draft([]string{"1"})
 		draft.ToMove, draft.Parts[0].Source = true, filepath.Join(dir, "a.xml")
+		if c.name == "sent with other line ends" {
+			draft.Parts[0].Original = sha256.Sum256(c.content)
+		}
 		set := testkit.Reserve(t, l, draft)
 		testkit.Walk(t, l, set.ID, c.states...)
 		var names []string
@@ -122,6 +127,93 @@ func TestMoveLeft(t *testing.T) {
 			if _, err := os.Stat(f); err != nil {
 				t.Errorf("%s: %v", c.name, err)
 			}
+		}
+	}
+}
+
+// What took the name of a file while that was dealt with is not moved for it: it
+// stays, is told, and is taken by the next run.
+func TestOnlyWhatWasJudgedIsMoved(t *testing.T) {
+	t.Parallel()
+	first, next := testkit.Dimona("1"), testkit.Dimona("2")
+	part := testkit.Draft([]string{"1"}).Parts[0]
+	converted := part
+	converted.Hash, converted.Original = inbox.Hash{1}, part.Hash
+	for _, c := range []struct {
+		name   string
+		part   inbox.Part
+		err    error
+		frozen bool // it was looked into
+		moved  bool // where nothing took its name
+	}{
+		{"sent", part, nil, true, true},
+		{"sent with other line ends", converted, nil, true, true},
+		{"refused for its contents", part, &inbox.FaultsError{Path: "a.xml"}, true, true},
+		{"refused for its name", part, fileNameError{"a.xml", errors.New("no name")}, false, true},
+		{"too large", part, &inbox.SourceError{Path: "a.xml", Err: inbox.ErrTooLarge}, false, true},
+		{"sent before", part, &inbox.AlreadyError{Existing: inbox.Submission{State: inbox.Sent}}, true, true},
+		{"not sent for another reason", part, transport.ErrPermission, true, false},
+	} {
+		for _, swapped := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, swapped %t", c.name, swapped), func(t *testing.T) {
+				dir := t.TempDir()
+				l := testkit.Ledger(t, "")
+				file := testkit.WriteFile(t, dir, "a.xml", first)
+				info, err := os.Lstat(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				o := inbox.Outcome{Job: inbox.Job{Files: []string{file}}, Err: c.err}
+				if c.frozen {
+					o.Parts = []inbox.Frozen{{Part: c.part}}
+				}
+				draft := testkit.Draft([]string{"1"})
+				draft.ToMove, draft.Parts[0] = true, c.part
+				draft.Parts[0].Source = file
+				if c.err == nil {
+					o.Submission = testkit.Sent(t, l, draft)
+				}
+				if swapped {
+					if err := errors.Join(os.WriteFile(file, next, 0o600), os.Chtimes(file, time.Time{}, info.ModTime().Add(time.Second))); err != nil {
+						t.Fatal(err)
+					}
+				}
+				var said bytes.Buffer
+				e := &emptying{
+					app:    &app{ui: &ui{streams: streams{out: &said, err: &said}}, now: testkit.Now},
+					base:   &submission{config: config.Config{Sender: draft.Sender}, env: draft.Environment},
+					ledger: l, seen: map[string]os.FileInfo{file: info},
+				}
+				d := outgoing.New(dir, &durable.Disk{})
+				if err := d.Prepare(); err != nil {
+					t.Fatal(err)
+				}
+				e.done(d, o)
+				content, err := os.ReadFile(file)
+				switch {
+				case c.moved && !swapped:
+					if !errors.Is(err, fs.ErrNotExist) || len(e.moved) != 1 || len(e.moved[0]) != 1 || len(e.left) > 0 {
+						t.Errorf("it was not moved: %v, %q, left %v", err, e.moved, e.left)
+					}
+				case swapped && !bytes.Equal(content, next) || !swapped && !bytes.Equal(content, first):
+					t.Errorf("another file is there (%v)", err)
+				case c.moved:
+					if !slices.Equal(e.left, []jsonLeftFile{{dir, "a.xml", "replaced"}}) || !strings.Contains(said.String(), "another file has taken this name meanwhile; it was not moved") {
+						t.Errorf("left %v, said %q", e.left, said.String())
+					}
+				}
+				if len(e.outcomes) != 1 || exitCode(e.outcomes[0].Err) != exitCode(c.err) {
+					t.Errorf("got %+v", e.outcomes)
+				}
+				for _, p := range []outgoing.Place{outgoing.Sent, outgoing.Failed} {
+					if left, err := os.ReadDir(d.Place(p)); err != nil || swapped && len(left) > 0 {
+						t.Errorf("%s has %v (%v)", p, left, err)
+					}
+				}
+				if open, err := l.ToMove(t.Context(), draft.Sender, draft.Environment); err != nil || len(open) > 0 {
+					t.Errorf("still to be moved: %v, %v", open, err)
+				}
+			})
 		}
 	}
 }

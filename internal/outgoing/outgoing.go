@@ -34,6 +34,7 @@ const (
 	InUse      Reason = "in-use"     // another program has it open (Windows)
 	Incomplete Reason = "incomplete" // another part of its set is not there
 	Unfinished Reason = "unfinished" // it is not known to be sent
+	Replaced   Reason = "replaced"   // it has the name of one that was dealt with, and is another
 )
 
 // Dir is such a directory.

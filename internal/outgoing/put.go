@@ -62,26 +62,51 @@ func (d *Dir) try(dir string) error {
 	return d.disk.Remove(to)
 }
 
-// Put moves a file to a place, with a note beside it, and gives its new path.
-// Nothing is overwritten there: a name that is taken gets a number. note writes
-// the text, with \n between lines, for the name that the file has there.
+// Put moves a file to a place, with a note beside it, and gives its new path. It
+// moves what was judged and nothing else: where another file has taken its name
+// meanwhile, that one stays and the error is a *ReplacedError. Nothing is
+// overwritten: a name that is taken gets a number. note writes the text, with \n
+// between lines, for the name that the file has there.
 //
-// The file is at any time either here or there, and when it is there its note
+// The file is at any time here, held, or there, and when it is there its note
 // is too. After an error it is here, except where only the last flush failed.
-func (d *Dir) Put(p Place, name string, note func(as string) string) (string, error) {
-	from := d.File(name)
-	info, err := os.Lstat(from)
+func (d *Dir) Put(p Place, name string, judged Judged, note func(as string) string) (string, error) {
+	defer d.releaseDir()
+	held, err := d.hold(name)
 	if err != nil {
 		return "", err
 	}
-	to, err := d.reserve(p, name)
+	same, err := judged.is(held)
+	if err != nil || !same {
+		now, gerr := d.giveBack(held)
+		if err = errors.Join(err, gerr); err == nil {
+			err = &ReplacedError{Name: name, Now: filepath.Base(now)}
+		}
+		return "", err
+	}
+	to, err := d.putHeld(p, held, note)
+	if _, here := os.Lstat(held); err != nil && here == nil {
+		_, gerr := d.giveBack(held)
+		return "", errors.Join(err, gerr)
+	}
+	return to, err
+}
+
+// putHeld moves a file that is held. After an error the name that it was to have
+// is free again.
+func (d *Dir) putHeld(p Place, held string, note func(as string) string) (string, error) {
+	info, err := os.Lstat(held)
+	if err != nil {
+		return "", err
+	}
+	to, err := d.reserve(p, filepath.Base(held))
 	if err != nil {
 		return "", err
 	}
 	if err = d.write(to+noteExt, note(filepath.Base(to)), info.Mode().Perm()|0o200); err == nil {
-		err = d.disk.Rename(from, to)
+		err = d.disk.Rename(held, to)
 	}
-	if _, here := os.Lstat(from); err != nil && here == nil {
+	if _, here := os.Lstat(held); err != nil && here == nil {
 		return "", errors.Join(err, removeReserved(to))
 	}
 	return to, err
