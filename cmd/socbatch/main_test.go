@@ -241,7 +241,8 @@ func TestScripts(t *testing.T) {
 				}
 				ts.Setenv("PROXY", st.proxy.Address)
 			},
-			// ageing DAYS: everything in the ledger happened so much earlier.
+			// ageing DAYS: everything in the ledger happened so much earlier; with
+			// a negative number later, as by a clock that was ahead.
 			"ageing": func(ts *testscript.TestScript, _ bool, args []string) {
 				st, _ := ts.Value(key{}).(*stand)
 				ts.Check(st.ageing(args[0]))
@@ -317,7 +318,7 @@ func (s *stand) ageing(days string) error {
 		"submission": {"created_at", "updated_at", "sent_at"}, "event": {"at"}, "reply": {"fetched_at", "deleted_at", "read_at"},
 	} {
 		for _, c := range columns {
-			if _, err := db.Exec(`UPDATE `+table+` SET `+c+` = strftime('%Y-%m-%dT%H:%M:%fZ', `+c+`, '-' || $1 || ' days') WHERE `+c+` <> ''`, days); err != nil {
+			if _, err := db.Exec(`UPDATE `+table+` SET `+c+` = strftime('%Y-%m-%dT%H:%M:%fZ', `+c+`, (-CAST($1 AS INTEGER)) || ' days') WHERE `+c+` <> ''`, days); err != nil {
 				return err
 			}
 		}

@@ -119,7 +119,7 @@ deletes a reply on the server before it is safely stored.`,
 	add("setup", newInitCmd(a, runInit), newKeysCmd(a), newCertCmd(a), newSecretCmd(a))
 	add("daily", newSubmitCmd(a, runSubmit), newFetchCmd(a, runFetch), newRunCmd(a, runPass), newStatusCmd(a, runStatus), newRepliesCmd(a), newReportCmd(a), newExplainCmd(a, runExplain))
 	add("keep", newArchiveCmd(a, runArchiveSeal), newPruneCmd(a, runPrune), newExportCmd(a, runExport))
-	add("trouble", newResumeCmd(a, runResume), newCancelCmd(a, runCancel), newMarkSentCmd(a, runMarkSent), newResubmitCmd(a, runResubmit), newHostKeyCmd(a), newDoctorCmd(a, runDoctor))
+	add("trouble", newResumeCmd(a, runResume), newCancelCmd(a, runCancel), newMarkSentCmd(a, runMarkSent), newResubmitCmd(a, runResubmit), newHostKeyCmd(a), newClockCmd(a, runClock), newDoctorCmd(a, runDoctor))
 	add("parts", newCheckCmd(a, runCheck), newNameCmd(a, runName), newSignCmd(a, runSign), newVerifyCmd(a, runVerify))
 	add("try", newSandboxCmd(a, runSandbox), newDemoCmd(a, runDemo))
 	cmd.AddCommand(newCompletionCmd(a), newManCmd(a), newVersionCmd(a))

@@ -21,7 +21,7 @@ const schemaDir = "../../docs/schema"
 // schemasOf says which schemas describe what a command prints with --json.
 // Every command is here; those without a schema print no JSON.
 var schemasOf = map[string][]string{
-	"submit": {"submit"}, "resubmit": {"submit"}, "resume": {"resume"}, "cancel": {"change"}, "mark-sent": {"change"},
+	"submit": {"submit"}, "resubmit": {"submit"}, "resume": {"resume"}, "cancel": {"change"}, "mark-sent": {"change"}, "clock": {"clock"},
 	"fetch": {"fetch"}, "run": {"run"}, "status": {"status", "status-name"}, "name": {"name", "name-build", "applications"},
 	"explain": {"explain"}, "report": {"report"}, "replies show": {"replies-show"}, "replies open": {"replies-open"},
 	"sign": {"sign"}, "verify": {"verify"}, "hostkey accept": {"hostkey"}, "sandbox": {"sandbox"}, "completion": {"completion"}, "version": {"version"},

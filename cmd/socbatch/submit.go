@@ -466,20 +466,6 @@ func tidy(ctx context.Context, a *app, c config.Config, l *ledger.Ledger) {
 	}
 }
 
-// checkClock refuses to send with a clock that is behind what was recorded
-// before: names would carry a wrong date.
-func checkClock(ctx context.Context, a *app, l *ledger.Ledger) error {
-	const tolerated = 10 * time.Minute
-	last, err := l.LastChange(ctx)
-	if err != nil {
-		return err
-	}
-	if now := a.now(); last.After(now.Add(tolerated)) {
-		return errorf("the clock of this machine says %s, and the ledger has an entry of %s: set the clock right; nothing was sent", clock(now), clock(last))
-	}
-	return nil
-}
-
 // settleLeft looks what became of sets whose outcome an earlier run left
 // unknown, and says so. What cannot be settled now stays for resume.
 func settleLeft(ctx context.Context, a *app, l *ledger.Ledger, d *inbox.Deliverer, sender string, env naming.Environment) error {

@@ -290,7 +290,10 @@ type records struct {
 }
 
 func (r *records) LastChange(context.Context) (time.Time, error) { return r.last, r.err }
-func (r *records) Close() error                                  { return nil }
+func (r *records) Clock(context.Context) (ledger.ClockReading, error) {
+	return ledger.ClockReading{Latest: r.last}, r.err
+}
+func (r *records) Close() error { return nil }
 
 func (r *records) Submissions(_ context.Context, f ledger.Filter) ([]inbox.Submission, error) {
 	var out []inbox.Submission

@@ -107,6 +107,7 @@ type Session interface {
 // Ledger is what the checks ask of the ledger.
 type Ledger interface {
 	LastChange(ctx context.Context) (time.Time, error)
+	Clock(ctx context.Context) (ledger.ClockReading, error)
 	Submissions(ctx context.Context, f ledger.Filter) ([]inbox.Submission, error)
 	Close() error
 }

@@ -110,8 +110,9 @@ func (r *run) clock(ctx context.Context) []Result {
 	}
 	l, err := r.openLedger(ctx)
 	if err == nil && l != nil {
-		if last, err := l.LastChange(ctx); err == nil && last.After(now.Add(clockTolerance)) {
-			return one(found(ClockBehind, "the clock of this machine says %s, and the ledger has an entry of %s", moment(now), moment(last)).fix(setClock))
+		if read, err := l.Clock(ctx); err == nil && read.Latest.After(now.Add(clockTolerance)) {
+			return one(found(ClockBehind, "the clock of this machine says %s, and the ledger has an entry of %s", moment(now), moment(read.Latest)).fix(setClock).
+				fix("if the clock is right now, and was ahead then: socbatch clock --accept --reason \"…\""))
 		}
 	}
 	if id := r.openP12(ctx).identity; id != nil {

@@ -124,7 +124,7 @@ func (l *Ledger) addAnswer(q *statements, r Reply, a *Answer) error {
 	case a.SubmissionID == 0 && a.Kind == KindNotification:
 		return keepTickets(q, a)
 	case a.SubmissionID != 0 && a.Kind == KindReceipt && ticket != "":
-		return giveTicket(q, a, ticket)
+		return l.giveTicket(q, a, ticket)
 	}
 	return nil
 }
@@ -142,8 +142,8 @@ func keepTickets(q *statements, a *Answer) error {
 // giveTicket enters the ticket of a receipt in its set: that of a positive
 // receipt is the one that notifications name. Those that came before the
 // receipt find their set now.
-func giveTicket(q *statements, receipt *Answer, ticket string) error {
-	if ours, err := answersOurs(q, receipt); err != nil || !ours {
+func (l *Ledger) giveTicket(q *statements, receipt *Answer, ticket string) error {
+	if ours, err := l.answersOurs(q, receipt); err != nil || !ours {
 		return err
 	}
 	positive := receipt.Outcome == OutcomeAccepted || receipt.Outcome == OutcomeRemarks

@@ -149,3 +149,48 @@ func TestLedgerWithoutForeignNames(t *testing.T) {
 		t.Errorf("got %v, want %s (%v)", names, want, err)
 	}
 }
+
+// A set that was sent while the clock was ahead seems to be answered before it was
+// sent. Its answers count as soon as the clock is seen to have gone back.
+func TestAnswersWhileClockWasAhead(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		corrected bool // before the answers are read
+		accept    bool // by a person, after that
+		want      inbox.State
+	}{
+		{"still ahead", false, false, inbox.Sent},
+		{"corrected before", true, false, inbox.Accepted},
+		{"corrected and accepted after", false, true, inbox.Accepted},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			at := testkit.Now().AddDate(0, 1, 0)
+			l, err := ledger.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"), func() time.Time { return at })
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = l.Close() })
+			s := testkit.Sent(t, l, testkit.Draft([]string{"a"}))
+			if c.corrected {
+				at = testkit.Now()
+			}
+			answers := []ledger.Answer{receipt(s, ledger.OutcomeAccepted), notified(s, 1, ledger.OutcomeAccepted)}
+			for i := range answers {
+				answers[i].MadeAt = testkit.Now().Add(time.Minute)
+			}
+			answer(t, l, naming.Test, answers...)
+			at = testkit.Now().Add(time.Hour)
+			if c.accept {
+				if err := l.AcceptClock(t.Context(), "a test"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got, err := l.Submission(t.Context(), s.ID); err != nil || got.State != c.want {
+				t.Errorf("got %s, want %s (%v)", got.State, c.want, err)
+			}
+			if read, err := l.Clock(t.Context()); err != nil || !read.Office.Equal(answers[0].MadeAt) || c.accept && read.Latest.After(at) {
+				t.Errorf("got %+v, %v", read, err)
+			}
+		})
+	}
+}

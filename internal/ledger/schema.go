@@ -287,6 +287,17 @@ INSERT INTO claim (sender, environment, application, sha256, submission_id, part
 INSERT INTO foreign_name (set_key, application, sender, environment, reply, seen_at, refused, found_at)
 	SELECT s.set_key, s.application, s.sender, s.environment, r.name, MIN(r.fetched_at), 0, r.read_at
 	FROM submission s JOIN answer a ON a.submission_id = s.id JOIN reply r ON r.id = a.reply_id WHERE s.state = 'name-used' GROUP BY s.id;
+`, `
+-- What a person decided about entries whose time was still to come: the clock
+-- was ahead when they were made. They stay as they are, and say nothing about
+-- the clock any more.
+CREATE TABLE clock_decision (
+	id         INTEGER PRIMARY KEY,
+	at         TEXT NOT NULL,
+	last_event INTEGER NOT NULL, -- the newest entry then
+	last_at    TEXT NOT NULL,    -- the latest time of an entry then
+	reason     TEXT NOT NULL
+);
 `}
 
 func newer(version int) error {

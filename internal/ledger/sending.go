@@ -249,12 +249,12 @@ func insertPart(tx *sql.Tx, id int64, d inbox.Draft, p inbox.Part) error {
 
 // Move implements inbox.Ledger.
 func (l *Ledger) Move(_ context.Context, id int64, to inbox.State, note string) error {
-	return l.change(func(tx *sql.Tx) error { return move(tx, id, to, note, l.stamp()) })
+	return l.change(func(tx *sql.Tx) error { return l.move(tx, id, to, note, l.stamp()) })
 }
 
 // move changes a state along inbox.State.CanBecome. The condition stands in
 // the UPDATE too, so that it holds whatever another process does.
-func move(tx *sql.Tx, id int64, to inbox.State, note, now string) error {
+func (l *Ledger) move(tx *sql.Tx, id int64, to inbox.State, note, now string) error {
 	var from inbox.State
 	var name string
 	if err := tx.QueryRow(`SELECT state, set_key FROM submission WHERE id = $1`, id).Scan(&from, &name); err != nil {
@@ -278,7 +278,7 @@ func move(tx *sql.Tx, id int64, to inbox.State, note, now string) error {
 	}
 	switch {
 	case to == inbox.Cancelled:
-		if err := release(tx, id); err != nil {
+		if err := l.release(tx, id); err != nil {
 			return err
 		}
 	case from == inbox.Cancelled: // it arrived after all
@@ -291,7 +291,7 @@ func move(tx *sql.Tx, id int64, to inbox.State, note, now string) error {
 
 // release lets the contents of a set be sent again, unless they were sent in
 // an earlier set too: that one holds them then.
-func release(tx *sql.Tx, id int64) error {
+func (l *Ledger) release(tx *sql.Tx, id int64) error {
 	if _, err := tx.Exec(`DELETE FROM claim WHERE submission_id = $1`, id); err != nil {
 		return err
 	}
@@ -305,7 +305,7 @@ func release(tx *sql.Tx, id int64) error {
 		return err
 	}
 	for _, other := range others {
-		v, err := verdict(tx, other)
+		v, err := l.verdict(tx, other)
 		if err != nil {
 			return err
 		}

@@ -17,6 +17,10 @@ const errNameUsed = "ACRF-133"
 // office, when an answer is compared with the GO of its set.
 const clockDifference = 3 * time.Hour
 
+// clockBack is by how much a clock goes back when it is set right, and not only
+// kept right.
+const clockBack = 10 * time.Minute
+
 // judge brings the state of a set to what its answers say, whatever the order
 // in which they came.
 func (l *Ledger) judge(tx *sql.Tx, id int64) error {
@@ -24,7 +28,7 @@ func (l *Ledger) judge(tx *sql.Tx, id int64) error {
 	if err := tx.QueryRow(`SELECT state FROM submission WHERE id = $1`, id).Scan(&from); err != nil {
 		return err
 	}
-	v, err := verdict(tx, id)
+	v, err := l.verdict(tx, id)
 	if err != nil || v.state == "" {
 		return err
 	}
@@ -41,7 +45,7 @@ func (l *Ledger) judge(tx *sql.Tx, id int64) error {
 	if from == v.state {
 		_, err = tx.Exec(`UPDATE submission SET note = $1 WHERE id = $2`, v.note, id)
 	} else {
-		err = move(tx, id, v.state, v.note, l.stamp())
+		err = l.move(tx, id, v.state, v.note, l.stamp())
 		if err == nil && (v.state == inbox.Refused || v.state.NeedsPerson()) {
 			err = l.due(tx, OnRefused, 0, id)
 		}
@@ -57,7 +61,7 @@ func (l *Ledger) judge(tx *sql.Tx, id int64) error {
 	// Only a set of which nothing was or can still be accepted may go again
 	// without a person's word.
 	if v.nothing {
-		return release(tx, id)
+		return l.release(tx, id)
 	}
 	return claim(tx, id)
 }
@@ -157,14 +161,14 @@ func (a *said) receipt(outcome string, part int64, used bool) {
 	}
 }
 
-func verdict(tx *sql.Tx, id int64) (verdictOf, error) {
+func (l *Ledger) verdict(tx *sql.Tx, id int64) (verdictOf, error) {
 	a := &said{refusedParts: map[int64]bool{}, count: map[string]int{}}
 	if err := tx.QueryRow(`SELECT forms, parts FROM submission WHERE id = $1`, id).Scan(&a.forms, &a.parts); err != nil {
 		return verdictOf{}, err
 	}
 	var since string
 	var err error
-	if a.asked, since, err = askedFor(tx, id); err != nil {
+	if a.asked, since, err = l.askedFor(tx, id); err != nil {
 		return verdictOf{}, err
 	}
 	if err := a.addReceipts(tx, id, since); err != nil {
@@ -177,29 +181,61 @@ func verdict(tx *sql.Tx, id int64) (verdictOf, error) {
 }
 
 // askedFor says how often the GO of a set was asked for, and since when there may
-// be answers to it. What the office made before is about what somebody else
-// delivered under that name.
-func askedFor(q rowsQuerier, id int64) (times int, since string, err error) {
-	rows, err := q.Query(`SELECT state, at FROM event WHERE submission_id = $1 ORDER BY id`, id)
+// be answers to it; empty: at any time. What the office made before is about what
+// somebody else delivered under that name.
+func (l *Ledger) askedFor(q statementer, id int64) (times int, since string, err error) {
+	first, at, times, err := firstAsked(q, id)
+	if err != nil || times == 0 {
+		return times, "", err
+	}
+	since = timeText(at.Add(-clockDifference))
+	var early bool
+	if err := q.QueryRow(`SELECT EXISTS (SELECT 1 FROM answer WHERE submission_id = $1 AND made_at <> '' AND made_at < $2)`, id, since).Scan(&early); err != nil || !early {
+		return times, since, err
+	}
+	// A time that the clock has gone back behind since is that of a clock that was
+	// ahead, and says nothing.
+	latest := at.Add(-clockBack)
+	ahead := l.now().Before(latest)
+	if !ahead {
+		err = q.QueryRow(`SELECT EXISTS (SELECT 1 FROM event WHERE id > $1 AND at < $2)`, first, timeText(latest)).Scan(&ahead)
+	}
+	if ahead {
+		since = ""
+	}
+	return times, since, err
+}
+
+// firstAsked finds the entry of the first time that the GO of a set was asked
+// for, and counts the times.
+func firstAsked(q rowsQuerier, id int64) (first int64, at time.Time, times int, err error) {
+	rows, err := q.Query(`SELECT id, state, at FROM event WHERE submission_id = $1 ORDER BY id`, id)
 	if err != nil {
-		return 0, "", err
+		return 0, at, 0, err
 	}
 	defer rows.Close() //nolint:errcheck // Err is looked at
 	before := inbox.State("")
 	for rows.Next() {
+		var event int64
 		var state inbox.State
-		var at string
-		if err := rows.Scan(&state, &at); err != nil {
-			return 0, "", err
+		var text string
+		if err := rows.Scan(&event, &state, &text); err != nil {
+			return 0, at, 0, err
 		}
 		if state == inbox.Unknown && before != inbox.Unknown {
 			if times++; times == 1 {
-				since = timeText(parseTime(at).Add(-clockDifference))
+				first, at = event, parseTime(text)
 			}
 		}
 		before = state
 	}
-	return times, since, rows.Err()
+	return first, at, times, rows.Err()
+}
+
+// statementer is a transaction, or its statements.
+type statementer interface {
+	rowsQuerier
+	QueryRow(query string, args ...any) *sql.Row
 }
 
 // olderThanGO chooses answers that the office made before the GO of their set
@@ -208,11 +244,11 @@ const olderThanGO = `(a.made_at <> '' AND a.made_at < $2)`
 
 // answersOurs reports whether an answer is about what was sent from here, and
 // not about what somebody else delivered under the name before.
-func answersOurs(q rowsQuerier, a *Answer) (bool, error) {
+func (l *Ledger) answersOurs(q statementer, a *Answer) (bool, error) {
 	if a.MadeAt.IsZero() {
 		return true, nil
 	}
-	_, since, err := askedFor(q, a.SubmissionID)
+	_, since, err := l.askedFor(q, a.SubmissionID)
 	return timeText(a.MadeAt) >= since, err
 }
 
