@@ -214,9 +214,7 @@ func (d *Deliverer) goAhead(ctx context.Context, s *Submission) error {
 	if err := d.move(ctx, s, Unknown, NoteAsked); err != nil {
 		return err
 	}
-	err := d.flight.Once(ctx, func() error {
-		return d.session.Put(ctx, path.Join(s.Set.Inbox(), s.Set.GO().String()), bytes.NewReader(nil), 0)
-	})
+	err := d.flight.Once(ctx, func() error { return d.putEmpty(ctx, s.Set, s.Set.GO()) })
 	if err != nil {
 		lerr := d.ledger.Note(ctx, s.ID, "no answer to GO: "+err.Error())
 		return &UnknownError{Set: s.Set, Err: errors.Join(err, lerr)}
@@ -226,6 +224,16 @@ func (d *Deliverer) goAhead(ctx context.Context, s *Submission) error {
 	}
 	d.observe(Event{Set: s.Set, What: GoSent, File: s.Set.GO().String()})
 	return nil
+}
+
+// putEmpty puts a file whose name says everything. That the server gave its handle
+// to another file as well does no harm to it: it is there.
+func (d *Deliverer) putEmpty(ctx context.Context, set naming.Set, name naming.Name) error {
+	err := d.session.Put(ctx, path.Join(set.Inbox(), name.String()), bytes.NewReader(nil), 0)
+	if errors.Is(err, transport.ErrSharedHandle) {
+		return nil
+	}
+	return err
 }
 
 // sent records that the server took the set. Another process may have fetched

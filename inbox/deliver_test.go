@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -139,6 +140,32 @@ func TestDeliverFailsDuringGO(t *testing.T) {
 		}
 		w.wantState(s, inbox.Unknown)
 		w.wantGOs(1)
+	}
+}
+
+// A GO whose handle the server gave to another file as well was created all the
+// same: it is not asked for again. A declaration is sent again.
+func TestDeliverGOWithSharedHandle(t *testing.T) {
+	shared := &transport.Error{Op: "put", Class: transport.Temporary, Kind: transport.ErrSharedHandle, Err: transport.ErrBeginAnew}
+	w := newWorld(t)
+	s := w.prepared(1)
+	puts := 0
+	w.server.after = func(op, p string) error {
+		if op != "put" || strings.HasPrefix(path.Base(p), "FS") {
+			return nil
+		}
+		if puts++; strings.HasPrefix(path.Base(p), "FI") && puts > 1 {
+			return nil
+		}
+		return shared
+	}
+	if err := w.deliverer().Deliver(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	w.wantState(s, inbox.Sent)
+	w.wantGOs(1)
+	if puts != 3 {
+		t.Errorf("FI and GO were put %d times in all", puts)
 	}
 }
 

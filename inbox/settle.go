@@ -1,7 +1,6 @@
 package inbox
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -216,8 +215,7 @@ func (d *Deliverer) cleanUp(ctx context.Context, s *Submission) error {
 }
 
 func (d *Deliverer) putTD(ctx context.Context, s *Submission) error {
-	err := d.session.Put(ctx, path.Join(s.Set.Inbox(), s.Set.TD().String()), bytes.NewReader(nil), 0)
-	if err != nil {
+	if err := d.putEmpty(ctx, s.Set, s.Set.TD()); err != nil {
 		return &LeftBehindError{s.Set, err}
 	}
 	return nil

@@ -22,6 +22,8 @@ openssl openssl
 mount mount
 mandoc mandoc
 xmllint libxml2-utils
+erl erlang-ssh
+rclone rclone
 keytool -'
 
 packages=

@@ -57,6 +57,18 @@ var (
 	// of files in flight and try that file again. errors.Is(err, ErrFailure)
 	// holds as well.
 	ErrTooManyOpen = fmt.Errorf("open %w", ErrFailure)
+
+	// ErrBeginAnew is the failure of a file on a server that a session treats more
+	// carefully from then on: the same Put or Get, begun anew, may succeed. A
+	// session gives it a few times for one file at most, so that a caller who
+	// begins anew each time comes to an end.
+	ErrBeginAnew = errors.New("to be done once more, with care")
+
+	// ErrSharedHandle is a file whose handle the server gave to another file as
+	// well: what was read or written may be the other's. The file was opened, and
+	// so created where that was asked. errors.Is(err, ErrBeginAnew) holds as well,
+	// unless no other file of this session was open.
+	ErrSharedHandle = errors.New("the server gave one handle to several files")
 )
 
 // Error is the error of one operation on one object.

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/answers"
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/lang"
@@ -233,6 +234,10 @@ func (a *app) tellKey(c config.Endpoint, e sftp.Endpoint, info sftp.Info) {
 // dialOptions say how to reach the server: directly, or through a proxy.
 func (a *app) dialOptions(c config.Config) (sftp.Options, error) {
 	out := sftp.Options{Logger: a.log}
+	// Whoever asks for few files at once means open files.
+	if n := c.Endpoint.Parallel; n < inbox.DefaultParallel {
+		out.MaxOpen = n
+	}
 	switch e := c.Endpoint; {
 	case e.Proxy == config.NoProxy:
 	case len(e.ProxyCommand) > 0:

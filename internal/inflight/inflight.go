@@ -91,6 +91,10 @@ func (l *Limit) halve(seen int) bool {
 	return true
 }
 
+// mostAnew bounds how often one f is begun anew at the wish of a session, which
+// learns two things about a server at most.
+const mostAnew = 4
+
 // Once runs f when there is room for it, a single time whatever comes of it.
 func (l *Limit) Once(ctx context.Context, f func() error) error {
 	if err := l.acquire(ctx); err != nil {
@@ -101,17 +105,21 @@ func (l *Limit) Once(ctx context.Context, f func() error) error {
 }
 
 // Do runs f when there is room for it. A server that opens no more files
-// (transport.ErrTooManyOpen) lowers the bound by half, and f is run again; f
-// must then begin anew. The error is that of f, or of ctx.
+// (transport.ErrTooManyOpen) lowers the bound by half, and f is run again; so it
+// is where the session asks for it (transport.ErrBeginAnew), a few times. f must
+// then begin anew. The error is that of f, or of ctx.
 func (l *Limit) Do(ctx context.Context, f func() error) error {
-	for {
+	for anew := 0; ; {
 		if err := l.acquire(ctx); err != nil {
 			return err
 		}
 		seen := l.Most()
 		err := f()
 		l.release()
-		if !errors.Is(err, transport.ErrTooManyOpen) || !l.halve(seen) {
+		switch {
+		case errors.Is(err, transport.ErrBeginAnew) && anew < mostAnew:
+			anew++
+		case !errors.Is(err, transport.ErrTooManyOpen) || !l.halve(seen):
 			return err
 		}
 	}

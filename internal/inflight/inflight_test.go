@@ -68,6 +68,23 @@ func TestLimitGivesUp(t *testing.T) {
 	}
 }
 
+// What a session wants done anew is done anew, and comes to an end.
+func TestLimitBeginsAnew(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ times, calls int }{{0, 1}, {1, 2}, {2, 3}, {100, mostAnew + 1}} {
+		calls := 0
+		err := New(8).Do(context.Background(), func() error {
+			if calls++; calls <= c.times {
+				return &transport.Error{Op: "put", Kind: transport.ErrSharedHandle, Err: transport.ErrBeginAnew}
+			}
+			return nil
+		})
+		if calls != c.calls || (err != nil) != (c.times > mostAnew) {
+			t.Errorf("%d times: %d calls, %v", c.times, calls, err)
+		}
+	}
+}
+
 func TestLimitBoundsAndStops(t *testing.T) {
 	t.Parallel()
 	l := New(3)

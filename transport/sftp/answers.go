@@ -25,10 +25,11 @@ type answerReader struct {
 	io.Reader
 	last *atomic.Int64 // Unix nanoseconds
 
-	head [13]byte // length, type, request id, and the first number behind it
-	have int      // of head, in the packet that is passing
-	left uint32   // bytes of that packet after its length
+	head [13 + maxHandle]byte // length, type, request id, the first number behind it, a handle
+	have int                  // of head, in the packet that is passing
+	left uint32               // bytes of that packet after its length
 
+	traffic   *traffic     // nil: nobody follows it
 	collects  bool         // the client behind it keeps listings in memory
 	collected atomic.Int64 // entries of the listing under way
 }
@@ -70,11 +71,15 @@ func (r *answerReader) pass(b []byte) error {
 // whole looks at a packet that has passed.
 func (r *answerReader) whole() error {
 	r.last.Store(time.Now().UnixNano())
-	if r.have < len(r.head) {
+	if r.have < 13 {
 		return nil
 	}
-	number := int64(binary.BigEndian.Uint32(r.head[9:]))
-	switch typ := r.head[4]; {
+	typ, number := r.head[4], int64(binary.BigEndian.Uint32(r.head[9:]))
+	if r.traffic != nil && (typ == fxpHandle || typ == fxpStatus) {
+		handle := r.head[13:r.have]
+		r.traffic.comes(typ, binary.BigEndian.Uint32(r.head[5:]), handle[:min(int64(len(handle)), number)])
+	}
+	switch {
 	case typ == fxpData && number == 0: // pkg/sftp would ask again
 		return fmt.Errorf("%w: no bytes in answer to a read", transport.ErrProtocol)
 	case typ == fxpName && r.collects:

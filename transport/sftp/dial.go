@@ -66,11 +66,12 @@ type dialer struct {
 	hostAlgorithms [][]string
 	hostIndex      int // of hostAlgorithms; stays where the key was accepted
 	connections    int
+	maxOpen        int
 	password       *string
 }
 
 func newDialer(e Endpoint, opts Options) *dialer {
-	d := &dialer{Endpoint: e, log: opts.Logger, connect: opts.DialContext}
+	d := &dialer{Endpoint: e, log: opts.Logger, connect: opts.DialContext, maxOpen: opts.MaxOpen}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
@@ -134,7 +135,7 @@ func (d *dialer) attempt(ctx context.Context, r rung, hostAlgorithms []string) (
 		return nil, d.handshakeError(ctx, conn, seen, err)
 	}
 	conn.greeting.forget()
-	s := newSession(conn, client, d.log)
+	s := newSession(conn, client, d.log, d.maxOpen)
 	s.info = d.describe(client, seen)
 	err = s.start(d.KeepAlive, d.AnswerTimeout)
 	if err == nil && !stop() { // ctx ended just now, and with it the connection

@@ -84,6 +84,9 @@ type Options struct {
 	Logger *slog.Logger
 	// DialContext makes the TCP connection; nil means net.Dialer.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+	// MaxOpen bounds the files that are open at once, those that are being closed
+	// behind the caller's back included; 0 means no bound.
+	MaxOpen int
 }
 
 // Info describes an established session.
@@ -104,6 +107,9 @@ type Info struct {
 	Connections int
 	// MaxRead and MaxWrite are the bytes per request for large files.
 	MaxRead, MaxWrite int
+	// OneRequest is set once the server has shown that it needs the requests of a
+	// file one after the other, OneFile that it needs one file after the other.
+	OneRequest, OneFile bool
 }
 
 // Address returns "host:port".

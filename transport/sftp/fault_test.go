@@ -288,7 +288,24 @@ func (f *fakeServer) dial(e Endpoint) *Session {
 	return s
 }
 
+// dialed is a session with the server.
+func (f *fakeServer) dialed() *Session {
+	f.t.Helper()
+	return f.dial(f.endpoint())
+}
+
 const kib32 = 32 << 10
+
+// anew does something as often as a caller has to: twice or thrice at most.
+func anew(t *testing.T, do func() error) error {
+	t.Helper()
+	for range 3 {
+		if err := do(); !errors.Is(err, transport.ErrBeginAnew) {
+			return err
+		}
+	}
+	return errors.New("it never comes to an end")
+}
 
 func TestPutFaults(t *testing.T) {
 	quota := errors.New("Disk quota exceeded")
@@ -316,7 +333,9 @@ func TestPutFaults(t *testing.T) {
 				m, f := newMemory(t)
 				tt.set(m)
 				s := f.dial(f.endpoint())
-				err := s.Put(t.Context(), "/IN/x", bytes.NewReader(pattern(size)), int64(size))
+				err := anew(t, func() error {
+					return s.Put(t.Context(), "/IN/x", bytes.NewReader(pattern(size)), int64(size))
+				})
 				if tt.kind == nil {
 					if err != nil {
 						t.Fatal(err)
@@ -795,7 +814,7 @@ func TestShortReads(t *testing.T) {
 	s := f.dial(f.endpoint())
 	for _, size := range []int64{int64(len(data)), -1} {
 		var b bytes.Buffer
-		if _, err := s.Get(t.Context(), "/x", &b, size); err != nil || !bytes.Equal(b.Bytes(), data) {
+		if _, err := s.Get(t.Context(), fmt.Sprint("/", size), &b, size); err != nil || !bytes.Equal(b.Bytes(), data) {
 			t.Errorf("size %d: %d bytes, %v", size, b.Len(), err)
 		}
 	}
@@ -805,9 +824,10 @@ func TestShortReads(t *testing.T) {
 func serveShort(ch ssh.Channel, data []byte) {
 	answer(ch, func(typ byte, d *decoder, p *packet) {
 		switch typ {
-		case 3: // OPEN
+		case fxpOpen:
+			path, _ := d.string()
 			p.b[4] = fxpHandle
-			p.string("h")
+			p.string(string(path))
 		case 5: // READ
 			_, _ = d.string()
 			off, _ := d.uint64()

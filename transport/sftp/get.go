@@ -6,8 +6,6 @@ import (
 	"io"
 	"os"
 
-	pkgsftp "github.com/pkg/sftp"
-
 	"github.com/socbatch/socbatch/transport"
 )
 
@@ -15,32 +13,54 @@ import (
 // round trips; the handle is closed behind the caller's back.
 func (s *Session) Get(ctx context.Context, path string, w io.Writer, size int64) (int64, error) {
 	const op = "get"
-	file, err := s.open(ctx, op, path, os.O_RDONLY)
+	f, err := s.open(ctx, op, path, os.O_RDONLY)
 	if err != nil {
 		return 0, err
 	}
 	var n int64
 	if size >= 0 && size <= smallChunk {
-		n, err = s.getSmall(ctx, path, file, w, size)
+		n, err = s.getSmall(ctx, f, w, size)
 	} else {
-		n, err = s.getLarge(ctx, path, file, w, size)
+		f.several = true
+		n, err = s.getLarge(ctx, f, w, size)
 	}
-	var after func()
-	if err == nil {
+	err = s.conclude(op, f, err)
+	switch {
+	case err == nil:
+		var after func()
 		select {
 		case s.closeSlots <- struct{}{}:
 			after = func() { <-s.closeSlots }
 		case <-ctx.Done():
 		}
+		s.closeLater(f, after)
+	case errors.Is(err, transport.ErrBeginAnew):
+		// Nothing of this attempt is under way when the next one begins.
+		closed := make(chan struct{})
+		s.closeLater(f, func() { close(closed) })
+		select {
+		case <-closed:
+		case <-ctx.Done():
+		}
+	default:
+		s.closeLater(f, nil)
 	}
-	s.closeLater(path, file, after)
-	return n, s.fail(op, path, err)
+	return n, err
 }
 
-func (s *Session) getSmall(ctx context.Context, path string, file *pkgsftp.File, w io.Writer, size int64) (int64, error) {
+func (s *Session) getSmall(ctx context.Context, f *file, w io.Writer, size int64) (int64, error) {
 	buf := make([]byte, size)
-	read := async(s, func() (int, error) { return file.ReadAt(buf, 0) })
-	end := s.checkEnd(file, size)
+	done := make(chan struct{})
+	left, forget := s.traffic.await(fxpRead, f.opened, 0)
+	defer forget()
+	read := async(s, func() (int, error) {
+		defer close(done)
+		return f.ReadAt(buf, 0)
+	})
+	if f.oneRequest {
+		left = done
+	}
+	end := s.checkEnd(f, size, left, done)
 	n, err := read.wait(ctx)
 	switch {
 	case err == nil && int64(n) == size:
@@ -56,7 +76,7 @@ func (s *Session) getSmall(ctx context.Context, path string, file *pkgsftp.File,
 	if err := end(ctx); err != nil {
 		return 0, err
 	}
-	return writeTo(w, path, buf)
+	return writeTo(w, f.path, buf)
 }
 
 func writeTo(w io.Writer, path string, b []byte) (int64, error) {
@@ -71,13 +91,38 @@ func writeTo(w io.Writer, path string, b []byte) (int64, error) {
 }
 
 // checkEnd asks for a byte at size, where there must be none, and for the size
-// by fstat. The function it returns waits for the answers.
+// by FSTAT, once the last READ has left, or is done. The function it returns waits
+// for the answers.
 //
 // A server may refuse either, but not both: something has to say that the file
 // ends there.
-func (s *Session) checkEnd(file *pkgsftp.File, size int64) func(context.Context) error {
-	probe := async(s, func() (int, error) { return file.ReadAt(make([]byte, 1), size) })
-	stat := async(s, file.Stat)
+func (s *Session) checkEnd(f *file, size int64, left, done <-chan struct{}) func(context.Context) error {
+	wait := func() {
+		select {
+		case <-left:
+		case <-done:
+		case <-s.ctx.Done():
+		}
+	}
+	asked := make(chan struct{})
+	probeLeft, forget := s.traffic.await(fxpRead, f.opened, size)
+	probe := async(s, func() (int, error) {
+		defer close(asked)
+		defer forget()
+		wait()
+		return f.ReadAt(make([]byte, 1), size)
+	})
+	if f.oneRequest {
+		probeLeft = asked
+	}
+	stat := async(s, func() (os.FileInfo, error) {
+		select {
+		case <-probeLeft:
+		case <-asked:
+		case <-s.ctx.Done():
+		}
+		return f.Stat()
+	})
 	return func(ctx context.Context) error {
 		n, probeErr := probe.wait(ctx)
 		if n > 0 {
@@ -87,13 +132,15 @@ func (s *Session) checkEnd(file *pkgsftp.File, size int64) func(context.Context)
 		if ctx.Err() != nil {
 			return cancelled(ctx)
 		}
-		got, err := fileSize(result[os.FileInfo]{fi, statErr})
-		switch {
+		got, err := fileSize(fi, statErr)
+		switch atEnd := errors.Is(probeErr, io.EOF); {
 		case err != nil:
 			return err
+		case got == 0 && atEnd: // some servers give 0 for whatever is open
+			return nil
 		case got >= 0 && got != size:
 			return sizeError("the file has now", got, size)
-		case errors.Is(probeErr, io.EOF):
+		case atEnd:
 			return nil
 		case got == size && isRefusal(probeErr):
 			return nil
@@ -110,15 +157,13 @@ type piece struct {
 	done chan struct{}
 }
 
-func (s *Session) getLarge(ctx context.Context, path string, file *pkgsftp.File, w io.Writer, size int64) (written int64, err error) {
-	var end func(context.Context) error
-	if size >= 0 {
-		end = s.checkEnd(file, size)
-	}
+func (s *Session) getLarge(ctx context.Context, f *file, w io.Writer, size int64) (written int64, err error) {
 	readCtx, stop := context.WithCancel(ctx)
 	defer context.AfterFunc(s.ctx, stop)()
 	pieces := make(chan *piece, fileMemory/s.limits.read)
-	if !s.spawn(func() { s.readAhead(readCtx, file, size, pieces) }) {
+	end := make(chan func(context.Context) error, 1)
+	if !s.spawn(func() { s.readAhead(readCtx, f, size, pieces, end) }) {
+		stop()
 		return 0, transport.ErrClosed
 	}
 	// Whatever ends this, the pieces that are on their way give their memory back.
@@ -136,9 +181,9 @@ func (s *Session) getLarge(ctx context.Context, path string, file *pkgsftp.File,
 		last := errors.Is(p.err, io.EOF)
 		if p.err != nil && !last {
 			s.release(p)
-			return written, p.err
+			return written, unexplained(p.err)
 		}
-		n, err := writeTo(w, path, (*p.buf)[:p.n])
+		n, err := writeTo(w, f.path, (*p.buf)[:p.n])
 		written += n
 		s.release(p)
 		if err != nil {
@@ -153,19 +198,23 @@ func (s *Session) getLarge(ctx context.Context, path string, file *pkgsftp.File,
 		return written, cancelled(ctx)
 	case s.ctx.Err() != nil: // pieces may have ended early
 		return written, transport.ErrClosed
-	}
-	if end != nil {
-		if written != size {
-			return written, sizeError("the server delivered", written, size)
+	case size < 0:
+		got, err := s.openSize(ctx, f, async(s, f.Stat), written)
+		if err == nil && got > 0 && got != written {
+			err = sizeError("the file has now", got, written)
 		}
-		return written, end(ctx)
+		return written, err
+	case written != size:
+		return written, sizeError("the server delivered", written, size)
 	}
-	return written, s.checkSize(ctx, file, async(s, file.Stat), written)
+	return written, (<-end)(ctx) // asked when the last piece was
 }
 
-// readAhead starts the reads of file in order and hands the pieces on. It
-// closes pieces at the end of a known size, or when ctx ends.
-func (s *Session) readAhead(ctx context.Context, file *pkgsftp.File, size int64, pieces chan<- *piece) {
+// readAhead starts the reads of a file and hands the pieces on. The requests
+// leave in the order of their offsets; where it is known that even this confuses
+// the server, each waits for the answer to the one before. It closes pieces at the
+// end of a known size, where it gives checkEnd to end, or when ctx ends.
+func (s *Session) readAhead(ctx context.Context, f *file, size int64, pieces chan<- *piece, end chan<- func(context.Context) error) {
 	defer close(pieces)
 	chunk := int64(s.limits.read)
 	for off := int64(0); size < 0 || off < size; off += chunk {
@@ -177,16 +226,26 @@ func (s *Session) readAhead(ctx context.Context, file *pkgsftp.File, size int64,
 			want = min(chunk, size-off)
 		}
 		p := &piece{buf: s.buffers.Get().(*[]byte), done: make(chan struct{})}
+		left, forget := s.traffic.await(fxpRead, f.opened, off)
+		if f.oneRequest {
+			left = p.done
+		}
 		ok := s.spawn(func() {
 			defer close(p.done)
 			s.inFlight.Add(1)
 			defer s.inFlight.Add(-1)
-			p.n, p.err = file.ReadAt((*p.buf)[:want], off)
+			p.n, p.err = f.ReadAt((*p.buf)[:want], off)
 		})
 		if !ok {
 			p.err = transport.ErrClosed
 			close(p.done)
 		}
+		select {
+		case <-left:
+		case <-p.done: // it never left
+		case <-ctx.Done():
+		}
+		forget()
 		select {
 		case pieces <- p:
 		case <-ctx.Done():
@@ -194,6 +253,9 @@ func (s *Session) readAhead(ctx context.Context, file *pkgsftp.File, size int64,
 			return
 		}
 	}
+	now := make(chan struct{})
+	close(now)
+	end <- s.checkEnd(f, size, now, now)
 }
 
 func (s *Session) release(p *piece) {

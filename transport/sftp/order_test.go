@@ -75,3 +75,59 @@ func TestWritesLeaveInOrder(t *testing.T) {
 		}
 	}
 }
+
+// So do those that read it, the question for what is behind its end last.
+func TestReadsLeaveInOrder(t *testing.T) {
+	for _, size := range []int{0, 1, kib32, kib32 + 1, 3 * kib32, 3_000_000, 12<<20 + 7} {
+		for _, known := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%d bytes, known %v", size, known), func(t *testing.T) {
+				data := pattern(size)
+				var mu sync.Mutex
+				next, disorder := uint64(0), 0
+				f := newFake(t, func(ch ssh.Channel, _ int) {
+					answer(ch, func(typ byte, d *decoder, p *packet) {
+						switch typ {
+						case fxpOpen:
+							p.b[4] = fxpHandle
+							p.string("h")
+						case fxpRead:
+							_, _ = d.string()
+							off, _ := d.uint64()
+							n, _ := d.uint32()
+							if off >= uint64(len(data)) {
+								p.uint32(fxEOF)
+								return
+							}
+							mu.Lock()
+							if off < next {
+								disorder++
+							}
+							next = off
+							mu.Unlock()
+							p.b[4] = fxpData
+							p.string(string(data[off:min(off+uint64(n), uint64(len(data)))]))
+						case fxpClose:
+							p.uint32(fxOK)
+						default:
+							p.uint32(fxOpUnsupported)
+						}
+					})
+				})
+				s := f.dialed()
+				told := int64(-1)
+				if known {
+					told = int64(size)
+				}
+				var b bytes.Buffer
+				if _, err := s.Get(t.Context(), "/OUT/x", &b, told); err != nil || !bytes.Equal(b.Bytes(), data) {
+					t.Errorf("%d bytes, %v", b.Len(), err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if disorder > 0 {
+					t.Errorf("%d requests came behind later ones", disorder)
+				}
+			})
+		}
+	}
+}

@@ -7,13 +7,11 @@ import (
 	"io"
 	"os"
 
-	pkgsftp "github.com/pkg/sftp"
-
 	"github.com/socbatch/socbatch/transport"
 )
 
 // Put implements transport.Session. Files up to 32 KiB take three round trips
-// (open, write, close), empty ones two. r is read only during the call; a read
+// (open, write, close; what is asked besides travels with these), empty ones two. r is read only during the call; a read
 // that waits is not interrupted by ctx.
 func (s *Session) Put(ctx context.Context, path string, r io.Reader, size int64) error {
 	const op = "put"
@@ -45,95 +43,110 @@ func (s *Session) Put(ctx context.Context, path string, r io.Reader, size int64)
 const putFlags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
 
 func (s *Session) putSmall(ctx context.Context, path string, data []byte) error {
-	const op = "put"
-	file, err := s.open(ctx, op, path, putFlags)
+	f, err := s.open(ctx, "put", path, putFlags)
 	if err != nil {
 		return err
 	}
+	size := int64(-1)
 	if len(data) > 0 {
-		// fstat follows the write without waiting for its answer, and so costs no
-		// round trip. What it says is believed at once only if it is what it
-		// should be in the end.
-		left, forget := s.out.announce(data)
-		written := make(chan struct{})
-		write := async(s, func() (int, error) {
-			defer close(written)
-			return file.WriteAt(data, 0)
-		})
-		stat := async(s, func() (os.FileInfo, error) {
+		size, err = s.writeSmall(ctx, f, data)
+	}
+	return s.finishPut(ctx, f, int64(len(data)), size, err)
+}
+
+// writeSmall writes data in one request, and returns the size by FSTAT where that
+// is of use. FSTAT follows the write without waiting for its answer, and so costs
+// no round trip.
+func (s *Session) writeSmall(ctx context.Context, f *file, data []byte) (size int64, err error) {
+	left, forget := s.traffic.await(fxpWrite, f.opened, 0)
+	defer forget()
+	written := make(chan struct{})
+	write := async(s, func() (int, error) {
+		defer close(written)
+		return f.WriteAt(data, 0)
+	})
+	var stat future[os.FileInfo]
+	if !s.sizes.statGives.Load() {
+		stat = async(s, func() (os.FileInfo, error) {
 			select {
 			case <-left:
 			case <-written: // it never left
 			case <-s.ctx.Done():
 			}
-			return file.Stat()
+			return f.Stat()
 		})
-		_, err = write.wait(ctx)
-		forget()
-		if err == nil {
-			err = s.checkSize(ctx, file, stat, int64(len(data)))
-		}
 	}
-	return s.finishPut(ctx, path, file, err)
-}
-
-// checkSize compares the size by fstat with what was written and acknowledged.
-// stat may have been answered before the write: then fstat is asked again. A
-// server that refuses, or has taken the file away already, is no error.
-func (s *Session) checkSize(ctx context.Context, file *pkgsftp.File, stat future[os.FileInfo], want int64) error {
-	var size int64
-	for again := false; ; again = true {
-		fi, err := stat.wait(ctx)
-		if size, err = fileSize(result[os.FileInfo]{fi, err}); err != nil {
-			return err
-		}
-		if size < 0 || size == want {
-			return nil
-		}
-		if again {
-			return sizeError("the server stored", size, want)
-		}
-		stat = async(s, file.Stat)
+	if _, err := write.wait(ctx); err != nil || stat == nil {
+		return -1, err
 	}
+	return s.openSize(ctx, f, stat, int64(len(data)))
 }
 
 // finishPut closes the file, whose last word on quotas and the like may come
-// only now, and reports err or the error of the close.
-func (s *Session) finishPut(ctx context.Context, path string, file *pkgsftp.File, err error) error {
+// only now, and reports err, or the error of the close, or a size that is not want.
+// before is the size by FSTAT, or -1.
+func (s *Session) finishPut(ctx context.Context, f *file, want, before int64, err error) error {
 	const op = "put"
 	if ctx.Err() != nil {
-		s.closeLater(path, file, nil)
+		s.closeLater(f, nil)
 		if err == nil {
 			err = cancelled(ctx)
 		}
-		return s.fail(op, path, err)
+		return s.conclude(op, f, err)
 	}
-	closed := async(s, func() (struct{}, error) { return struct{}{}, file.Close() })
+	left, forget := s.traffic.await(fxpClose, f.opened, 0)
+	defer forget()
+	answered := make(chan struct{})
+	closed := async(s, func() (struct{}, error) {
+		defer f.leave()
+		defer close(answered)
+		return struct{}{}, f.Close()
+	})
+	// STAT follows the close without waiting for its answer.
+	var after future[os.FileInfo]
+	if err == nil && want > 0 && !s.sizes.statRefused.Load() {
+		if f.oneRequest {
+			left = answered
+		}
+		after = async(s, func() (os.FileInfo, error) {
+			select {
+			case <-left:
+			case <-answered: // it never left
+			case <-s.ctx.Done():
+			}
+			return s.client.Stat(f.path)
+		})
+	}
 	_, closeErr := closed.wait(ctx)
 	if err == nil {
 		err = closeErr
 	}
-	return s.fail(op, path, err)
+	if err == nil && want > 0 && !s.traffic.isShared(f.opened) {
+		err = s.checkStored(ctx, f, want, after, before)
+	}
+	return s.conclude(op, f, err)
 }
 
 func (s *Session) putLarge(ctx context.Context, path string, r io.Reader, size int64) error {
-	const op = "put"
-	file, err := s.open(ctx, op, path, putFlags)
+	f, err := s.open(ctx, "put", path, putFlags)
 	if err != nil {
 		return err
 	}
-	n, err := s.writeAll(ctx, path, file, r, size)
-	if err == nil {
-		err = s.checkSize(ctx, file, async(s, file.Stat), n)
+	f.several = true
+	n, err := s.writeAll(ctx, f, r, size)
+	before := int64(-1)
+	if err == nil && !s.sizes.statGives.Load() {
+		before, err = s.openSize(ctx, f, async(s, f.Stat), n)
 	}
-	return s.finishPut(ctx, path, file, err)
+	return s.finishPut(ctx, f, n, before, err)
 }
 
 // writeAll writes r to file with many requests in flight, and returns the
 // number of bytes once all of them are acknowledged. The requests leave in the
 // order of their offsets: servers exist that append what comes, or take only the
-// next byte.
-func (s *Session) writeAll(caller context.Context, path string, file *pkgsftp.File, r io.Reader, size int64) (int64, error) {
+// next byte. Where it is known that even this confuses the server, each request
+// waits for the answer to the one before.
+func (s *Session) writeAll(caller context.Context, f *file, r io.Reader, size int64) (int64, error) {
 	ctx, stop := context.WithCancelCause(caller)
 	defer stop(nil)
 	defer context.AfterFunc(s.ctx, func() { stop(transport.ErrClosed) })()
@@ -145,7 +158,11 @@ func (s *Session) writeAll(caller context.Context, path string, file *pkgsftp.Fi
 		return context.Cause(ctx)
 	}
 	chunk := s.limits.write
-	slots := make(chan struct{}, fileMemory/chunk)
+	most := fileMemory / chunk
+	if f.oneRequest {
+		most = 1
+	}
+	slots := make(chan struct{}, most)
 	var off int64
 	for {
 		select {
@@ -167,7 +184,7 @@ func (s *Session) writeAll(caller context.Context, path string, file *pkgsftp.Fi
 		switch {
 		case err != nil && !last:
 			release()
-			return off, localError("put", path, "read local data", err)
+			return off, localError("put", f.path, "read local data", err)
 		case size >= 0 && off+int64(n) > size:
 			release()
 			return off, sizeError("local data has at least", off+int64(n), size)
@@ -175,7 +192,7 @@ func (s *Session) writeAll(caller context.Context, path string, file *pkgsftp.Fi
 			release()
 		default:
 			at := off
-			left, forget := s.out.announce((*buf)[:n])
+			left, forget := s.traffic.await(fxpWrite, f.opened, at)
 			written := make(chan struct{})
 			ok := s.spawn(func() {
 				defer release()
@@ -183,8 +200,8 @@ func (s *Session) writeAll(caller context.Context, path string, file *pkgsftp.Fi
 				defer forget()
 				s.inFlight.Add(1)
 				defer s.inFlight.Add(-1)
-				if _, err := file.WriteAt((*buf)[:n], at); err != nil {
-					stop(err)
+				if _, err := f.WriteAt((*buf)[:n], at); err != nil {
+					stop(unexplained(err))
 				}
 			})
 			if !ok {

@@ -32,14 +32,19 @@ const maxPendingCloses = 1024
 
 // Session is one SSH connection. It implements transport.Session.
 type Session struct {
-	log    *slog.Logger
-	conn   *liveConn
-	ssh    *ssh.Client
-	client *pkgsftp.Client
-	in     *answerReader // what client reads from
-	out    *packetWriter // what client writes to
-	limits limits
-	info   Info
+	log     *slog.Logger
+	conn    *liveConn
+	ssh     *ssh.Client
+	client  *pkgsftp.Client
+	in      *answerReader // what client reads from
+	traffic *traffic      // what passes between client and server
+	limits  limits
+	info    Info
+
+	// What the server has shown to need; see manner.
+	oneRequest, oneFile atomic.Bool
+	room                *room       // for open files
+	sizes               sizeSources // what may be asked about the sizes of files
 
 	memory     *semaphore.Weighted
 	buffers    sync.Pool // of *[]byte with room for one request
@@ -68,7 +73,7 @@ type pendingClose struct {
 
 var _ transport.Session = (*Session)(nil)
 
-func newSession(conn *liveConn, client *ssh.Client, log *slog.Logger) *Session {
+func newSession(conn *liveConn, client *ssh.Client, log *slog.Logger, maxOpen int) *Session {
 	ctx, stop := context.WithCancel(context.Background())
 	return &Session{
 		ctx: ctx, stop: stop,
@@ -77,6 +82,8 @@ func newSession(conn *liveConn, client *ssh.Client, log *slog.Logger) *Session {
 		closeSlots: make(chan struct{}, maxPendingCloses),
 		handles:    map[string]*pendingClose{},
 		rawReady:   make(chan struct{}),
+		traffic:    newTraffic(),
+		room:       newRoom(maxOpen),
 	}
 }
 
@@ -86,8 +93,8 @@ func (s *Session) start(keepAlive, answer time.Duration) error {
 	if err != nil {
 		return err
 	}
-	s.in = &answerReader{Reader: ch, last: &s.lastAnswer, collects: true}
-	if s.client, s.out, s.limits, err = startClient(ch, s.in); err != nil {
+	s.in = &answerReader{Reader: ch, last: &s.lastAnswer, collects: true, traffic: s.traffic}
+	if s.client, s.limits, err = startClient(ch, s.in, s.traffic); err != nil {
 		return err
 	}
 	if err := s.conn.established(); err != nil {
@@ -102,7 +109,11 @@ func (s *Session) start(keepAlive, answer time.Duration) error {
 }
 
 // Info describes the connection.
-func (s *Session) Info() Info { return s.info }
+func (s *Session) Info() Info {
+	i := s.info
+	i.OneRequest, i.OneFile = s.oneRequest.Load(), s.oneFile.Load()
+	return i
+}
 
 // keepAlive makes the server send something, and ends a session whose requests
 // stay without an answer. A server that sends nothing at all runs into the read
@@ -181,6 +192,13 @@ func (s *Session) isClosed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.closed
+}
+
+// learn sets what the server has shown to need, and tells it once.
+func (s *Session) learn(need *atomic.Bool, what string, args ...any) {
+	if !need.Swap(true) {
+		s.log.Debug(what, args...)
+	}
 }
 
 // spawn runs fn on its own; Close waits for it. It returns false if the session
@@ -267,56 +285,6 @@ func (f future[T]) wait(ctx context.Context) (T, error) {
 	}
 }
 
-// open opens a file. If ctx ends first, the handle is closed when it comes.
-func (s *Session) open(ctx context.Context, op, name string, flags int) (*pkgsftp.File, error) {
-	if ctx.Err() != nil {
-		return nil, s.fail(op, name, cancelled(ctx))
-	}
-	f := async(s, func() (*pkgsftp.File, error) { return s.client.OpenFile(name, flags) })
-	select {
-	case r := <-f:
-		return r.value, s.failOpen(op, name, r.err)
-	case <-ctx.Done():
-		s.spawn(func() {
-			if r := <-f; r.err == nil {
-				_ = r.value.Close()
-			}
-		})
-		return nil, s.fail(op, name, cancelled(ctx))
-	}
-}
-
-// closeLater closes file without waiting; Remove of the same path waits for it,
-// since some systems cannot delete an open file. after, if set, runs at the end.
-func (s *Session) closeLater(name string, file *pkgsftp.File, after func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		if after != nil {
-			after()
-		}
-		return
-	}
-	p := s.handles[name]
-	if p == nil {
-		p = &pendingClose{done: make(chan struct{})}
-		s.handles[name] = p
-	}
-	p.count++
-	s.wg.Go(func() {
-		_ = file.Close()
-		s.mu.Lock()
-		if p.count--; p.count == 0 {
-			delete(s.handles, name)
-			close(p.done)
-		}
-		s.mu.Unlock()
-		if after != nil {
-			after()
-		}
-	})
-}
-
 // Stat implements transport.Session.
 func (s *Session) Stat(ctx context.Context, name string) (transport.Entry, error) {
 	if ctx.Err() != nil {
@@ -349,18 +317,6 @@ func entryOf(fi os.FileInfo) transport.Entry {
 		e.Size = int64(st.Size)
 	}
 	return e
-}
-
-// fileSize returns the size by fstat, or -1 where the server refuses or sends
-// none. An error is one of the connection.
-func fileSize(r result[os.FileInfo]) (int64, error) {
-	switch {
-	case r.err == nil:
-		return entryOf(r.value).Size, nil
-	case isRefusal(r.err):
-		return -1, nil
-	}
-	return -1, r.err
 }
 
 // second returns the second SFTP session of the connection, started at the

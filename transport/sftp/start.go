@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"sync"
 
 	pkgsftp "github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
@@ -46,26 +45,27 @@ func openChannel(client *ssh.Client) (ssh.Channel, error) {
 
 // startClient exchanges versions and asks for the limits itself, because
 // pkg/sftp must be told its packet size before it starts and cannot ask. The
-// client then gets the version packet again. src reads from ch.
-func startClient(ch ssh.Channel, src io.Reader) (*pkgsftp.Client, *packetWriter, limits, error) {
+// client then gets the version packet again. src reads from ch; traffic follows
+// what leaves.
+func startClient(ch ssh.Channel, src io.Reader, traffic *traffic) (*pkgsftp.Client, limits, error) {
 	lim := limits{smallChunk, smallChunk}
 	r := bufio.NewReaderSize(src, 64<<10)
 	version, ext, err := exchangeVersions(r, ch)
 	if err != nil {
-		return nil, nil, lim, err
+		return nil, lim, err
 	}
 	if ext["limits@openssh.com"] == "1" {
 		if lim, err = askLimits(r, ch); err != nil {
-			return nil, nil, lim, err
+			return nil, lim, err
 		}
 	}
-	out := &packetWriter{ch: ch, skip: 1}
+	out := &packetWriter{ch: ch, skip: 1, traffic: traffic}
 	client, err := pkgsftp.NewClientPipe(
 		io.MultiReader(bytes.NewReader(version), r),
 		out,
 		pkgsftp.MaxPacketUnchecked(max(lim.read, lim.write)),
 		pkgsftp.UseConcurrentWrites(true))
-	return client, out, lim, err
+	return client, lim, err
 }
 
 // exchangeVersions returns the server's VERSION packet, with its length, and
@@ -141,29 +141,13 @@ func askLimits(r io.Reader, w io.Writer) (limits, error) {
 // packet is one SSH message where it fits, and drops the first skip packets. It
 // is called under the client's lock.
 type packetWriter struct {
-	ch   ssh.Channel
-	skip int
-	buf  []byte
-
-	awaited sync.Map // *byte → chan struct{}, see announce
-}
-
-// announce gives a channel that is closed when the packet that carries data has
-// left, so that what must be asked after it can follow at once. pkg/sftp hands
-// the caller's bytes on as they are, which is how they are known again. forget
-// is called when the channel is no longer of use.
-func (w *packetWriter) announce(data []byte) (left <-chan struct{}, forget func()) {
-	c := make(chan struct{})
-	w.awaited.Store(&data[0], c)
-	return c, func() { w.awaited.Delete(&data[0]) }
+	ch      ssh.Channel
+	traffic *traffic
+	skip    int
+	buf     []byte
 }
 
 func (w *packetWriter) Write(b []byte) (int, error) {
-	if len(b) > 0 {
-		if c, ok := w.awaited.LoadAndDelete(&b[0]); ok {
-			defer close(c.(chan struct{}))
-		}
-	}
 	w.buf = append(w.buf, b...)
 	for len(w.buf) >= 4 {
 		n := 4 + int(binary.BigEndian.Uint32(w.buf))
@@ -172,8 +156,12 @@ func (w *packetWriter) Write(b []byte) (int, error) {
 		}
 		if w.skip > 0 {
 			w.skip--
-		} else if _, err := w.ch.Write(w.buf[:n]); err != nil {
-			return 0, err
+		} else {
+			sent := w.traffic.leaves(w.buf[:n])
+			if _, err := w.ch.Write(w.buf[:n]); err != nil {
+				return 0, err
+			}
+			sent()
 		}
 		w.buf = append(w.buf[:0], w.buf[n:]...)
 	}

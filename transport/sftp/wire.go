@@ -16,7 +16,10 @@ import (
 const (
 	fxpInit          = 1
 	fxpVersion       = 2
+	fxpOpen          = 3
 	fxpClose         = 4
+	fxpRead          = 5
+	fxpWrite         = 6
 	fxpOpendir       = 11
 	fxpReaddir       = 12
 	fxpRemove        = 13
