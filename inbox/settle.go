@@ -7,6 +7,7 @@ import (
 	"path"
 	"time"
 
+	"github.com/socbatch/socbatch/internal/problem"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/transport"
 )
@@ -196,8 +197,13 @@ type LeftBehindError struct {
 	Err error
 }
 
-func (e *LeftBehindError) Error() string {
-	return fmt.Sprintf("%s is given up, and files of it stay on the server without a GO: %v", e.Set, e.Err)
+func (e *LeftBehindError) Error() string { return e.problem().Error() }
+
+// Said is as that of problem.Error.
+func (e *LeftBehindError) Said() (format string, args []any) { return e.problem().Said() }
+
+func (e *LeftBehindError) problem() *problem.Error {
+	return problem.New("%s is given up, and files of it stay on the server without a GO: %s", e.Set, e.Err)
 }
 
 func (e *LeftBehindError) Unwrap() error { return e.Err }
@@ -241,4 +247,22 @@ func (d *Deliverer) clear(ctx context.Context, s *Submission) (refused bool, err
 		}
 	}
 	return refused, nil
+}
+
+// UnsettledError is a set whose outcome could not be found out now.
+type UnsettledError struct {
+	Set naming.Set
+	Err error
+}
+
+func (e *UnsettledError) Error() string { return e.problem().Error() }
+
+// Said is as that of problem.Error.
+func (e *UnsettledError) Said() (format string, args []any) { return e.problem().Said() }
+
+// Unwrap gives why.
+func (e *UnsettledError) Unwrap() error { return e.Err }
+
+func (e *UnsettledError) problem() *problem.Error {
+	return problem.New("%s: what became of it could not be found out: %s", e.Set, e.Err)
 }

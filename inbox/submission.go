@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/socbatch/socbatch/internal/problem"
 	"github.com/socbatch/socbatch/naming"
 )
 
@@ -133,7 +134,14 @@ func (e *AlreadyError) Error() string {
 // NameUsedError says that a name that was asked for was used before.
 type NameUsedError struct{ Name string }
 
-func (e *NameUsedError) Error() string { return fmt.Sprintf("name %s was used before", e.Name) }
+func (e *NameUsedError) Error() string { return e.problem().Error() }
+
+// Said is as that of problem.Error.
+func (e *NameUsedError) Said() (format string, args []any) { return e.problem().Said() }
+
+func (e *NameUsedError) problem() *problem.Error {
+	return problem.New("name %s was used before", e.Name)
+}
 
 // ForeignUse is a name under which somebody else delivered: another program, or
 // this one with another ledger.
@@ -163,8 +171,13 @@ type StateError struct {
 	To   State
 }
 
-func (e *StateError) Error() string {
-	return fmt.Sprintf("%s is %s and cannot become %s", e.Name, e.Now, e.To)
+func (e *StateError) Error() string { return e.problem().Error() }
+
+// Said is as that of problem.Error.
+func (e *StateError) Said() (format string, args []any) { return e.problem().Said() }
+
+func (e *StateError) problem() *problem.Error {
+	return problem.New("%s is %s and cannot become %s", e.Name, problem.Word(e.Now), problem.Word(e.To))
 }
 
 // Reserved is what became of a draft.

@@ -3,7 +3,6 @@ package inbox
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"slices"
 	"strings"
@@ -58,18 +57,21 @@ type FaultsError struct {
 	Faults []declaration.Fault
 }
 
-func (e *FaultsError) Error() string {
-	var b strings.Builder
-	for i, f := range e.Faults {
-		if i > 0 {
-			b.WriteString("; ")
-		}
+func (e *FaultsError) Error() string { return e.problem().Error() }
+
+// Said is as that of problem.Error.
+func (e *FaultsError) Said() (format string, args []any) { return e.problem().Said() }
+
+func (e *FaultsError) problem() *problem.Error {
+	var all []any
+	for _, f := range e.Faults {
+		one := problem.New("%s", f)
 		if f.ID != "" {
-			b.WriteString(f.ID + ": ")
+			one = problem.New("%s: %s", f.ID, f)
 		}
-		b.WriteString(f.String())
+		all = append(all, one)
 	}
-	return b.String()
+	return problem.New(strings.TrimSuffix(strings.Repeat("%s; ", len(all)), "; "), all...)
 }
 
 // ApplicationError says that the application of a file is not known.
@@ -82,15 +84,21 @@ type ApplicationError struct {
 	Identifications []string
 }
 
-func (e *ApplicationError) Error() string {
-	switch {
-	case len(e.Candidates) > 1 && len(e.Identifications) > 0:
-		return fmt.Sprintf("root element %s fits the applications %s, and Identification %s does not say which",
-			e.Root, strings.Join(e.Candidates, " and "), strings.Join(e.Identifications, ", "))
-	case len(e.Candidates) > 1:
-		return fmt.Sprintf("root element %s fits the applications %s", e.Root, strings.Join(e.Candidates, " and "))
+func (e *ApplicationError) Error() string { return e.problem().Error() }
+
+// Said is as that of problem.Error.
+func (e *ApplicationError) Said() (format string, args []any) { return e.problem().Said() }
+
+func (e *ApplicationError) problem() *problem.Error {
+	last := len(e.Candidates) - 1
+	if last < 1 {
+		return problem.New("no application is known for the root element %s", e.Root)
 	}
-	return fmt.Sprintf("no application is known for the root element %s", e.Root)
+	fitting := problem.New("%s and %s", strings.Join(e.Candidates[:last], ", "), e.Candidates[last])
+	if len(e.Identifications) > 0 {
+		return problem.New("root element %s fits the applications %s, and Identification %s does not say which", e.Root, fitting, strings.Join(e.Identifications, ", "))
+	}
+	return problem.New("root element %s fits the applications %s", e.Root, fitting)
 }
 
 // Run submits the jobs. Each is independent of the others; its outcome stands
@@ -519,3 +527,14 @@ func (s *Submitter) Preview(ctx context.Context, jobs []Job, preview func(contex
 	}
 	return outcomes
 }
+
+// FileNameError is a name that does not fit what the file is to be sent as.
+type FileNameError struct {
+	Path string
+	Err  error
+}
+
+func (e *FileNameError) Error() string { return e.Err.Error() }
+
+// Unwrap gives what is wrong with the name.
+func (e *FileNameError) Unwrap() error { return e.Err }

@@ -27,7 +27,13 @@ type UnknownError struct {
 }
 
 func (e *UnknownError) Error() string {
-	return fmt.Sprintf("%q is not a name of the channel: %s", e.Text, e.Reason)
+	format, args := e.Said()
+	return fmt.Sprintf(format, args...)
+}
+
+// Said gives the English format and its arguments, for other languages.
+func (e *UnknownError) Said() (format string, args []any) {
+	return "%q is not a name of the channel: %s", []any{e.Text, e.Reason}
 }
 
 func (e *UnknownError) Unwrap() error { return e.Reason }

@@ -596,8 +596,13 @@ type TooLargeError struct {
 	Most int64 // bytes
 }
 
-func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("%s has more than %d bytes, which no reply has", e.Name, e.Most)
+func (e *TooLargeError) Error() string { return e.problem().Error() }
+
+// Said is as that of problem.Error.
+func (e *TooLargeError) Said() (format string, args []any) { return e.problem().Said() }
+
+func (e *TooLargeError) problem() *problem.Error {
+	return problem.New("%s has more than %d bytes, which no reply has", e.Name, e.Most)
 }
 
 // boundedWriter fails when more than left bytes are written to it: a file whose

@@ -7,6 +7,7 @@ import (
 
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/secret"
+	"github.com/socbatch/socbatch/internal/wording"
 )
 
 // questioner asks a person on the terminal; a secret is not shown while it is
@@ -48,7 +49,7 @@ func (a *app) line(ask questioner, question lang.Text, proposal string, check fu
 		if err == nil {
 			return answer, nil
 		}
-		a.ui.say("%s", words(err))
+		a.ui.say("%s", wording.Of(err))
 	}
 }
 
@@ -80,7 +81,7 @@ func (a *app) newPassword(ask questioner, question lang.Text, check func(string)
 			return "", noBodyToAsk(err)
 		}
 		if err := check(first); err != nil {
-			a.ui.say("%s", words(err))
+			a.ui.say("%s", wording.Of(err))
 			continue
 		}
 		second, err := ask(a.ui.text("Once more"), true)

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/sign"
@@ -264,10 +265,9 @@ func runCertExport(ctx context.Context, a *app, o certOptions) error {
 		o.out = strings.TrimSuffix(o.file, filepath.Ext(o.file)) + ".cer"
 	}
 	there := func() error {
-		return codedError{credentialError{
+		return failure.New(failure.Failed,
 			errorf("%s is there already and was not replaced; nothing was written", displayPath(o.out)),
-			[]lang.Text{text("name another file with --out")},
-		}, exitFailed}
+			text("name another file with --out"))
 	}
 	if _, err := os.Lstat(o.out); err == nil {
 		return there()

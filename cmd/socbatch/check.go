@@ -17,11 +17,13 @@ import (
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/declaration"
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/problem"
 	"github.com/socbatch/socbatch/internal/reply"
 	"github.com/socbatch/socbatch/internal/schema"
+	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/sign"
 )
@@ -109,20 +111,20 @@ func (c *checked) warning(id, format string, args ...any) {
 // foreign reports whether it is a reply, which is not sent.
 func (c *checked) foreign() bool { return c.reply != nil && !c.meant }
 
-// code is the exit code of this file alone.
-func (c *checked) code(strict bool) int {
+// class is what this file alone ends with.
+func (c *checked) class(strict bool) failure.Class {
 	for _, f := range c.faults {
 		if !f.Warning || strict {
-			return exitFailed
+			return failure.Failed
 		}
 	}
 	switch {
 	case c.err != nil:
-		return exitCode(c.err)
+		return failure.ClassOf(c.err)
 	case c.already != nil || c.twin != "":
-		return exitAlready
+		return failure.AlreadySent
 	}
-	return exitDone
+	return failure.None
 }
 
 // checker has what all files are compared with.
@@ -145,7 +147,7 @@ func runCheck(ctx context.Context, a *app, o checkOptions) (err error) {
 	}
 	if o.environment != "" {
 		if k.environment, err = naming.ParseEnvironment(strings.ToUpper(o.environment)); err != nil {
-			return usageError{err}
+			return &failure.UsageError{Err: err}
 		}
 	}
 	if err := checkApplication(a, o.application); err != nil {
@@ -153,7 +155,7 @@ func runCheck(ctx context.Context, a *app, o checkOptions) (err error) {
 	}
 	if o.parts {
 		if _, err := inbox.Plan(o.files, true); err != nil {
-			return usageError{err}
+			return &failure.UsageError{Err: err}
 		}
 	}
 	dir := o.schemaDir
@@ -239,10 +241,10 @@ func openSchemas(dir string) (*schema.Dir, error) {
 	}
 	d, err := schema.Open(dir)
 	if errors.Is(err, schema.ErrNoProgram) {
-		return nil, usageError{err}
+		return nil, &failure.UsageError{Err: err}
 	}
 	if err != nil {
-		return nil, usageError{errorf("schema files: %s; nothing was done", err)}
+		return nil, usagef("schema files: %s; nothing was done", err)
 	}
 	return d, nil
 }
@@ -653,7 +655,7 @@ func completeSet(all []checked, members []int) {
 func (k *checker) report(all []checked) error {
 	u := k.app.ui
 	strict := k.options.strict
-	var codes []int
+	var classes []failure.Class
 	wrong, already := 0, 0
 	list := []jsonChecked{}
 	replies := false
@@ -669,20 +671,20 @@ func (k *checker) report(all []checked) error {
 			}
 			return a.Line - b.Line
 		})
-		code := c.code(strict)
-		codes = append(codes, code)
-		switch code {
-		case exitDone:
-		case exitAlready:
+		class := c.class(strict)
+		classes = append(classes, class)
+		switch class {
+		case failure.None:
+		case failure.AlreadySent:
 			already++
 		default:
 			wrong++
 		}
-		k.print(c, code)
-		list = append(list, checkedJSON(c, code))
+		k.print(c, class)
+		list = append(list, checkedJSON(c, class))
 	}
 	if replies {
-		u.hint(readReplies)
+		u.hint(wording.ReadReplies)
 	}
 	if len(all) > 1 {
 		u.say("%s: %d ok, %d wrong, %d already sent", count(len(all), "%d file", "%d files"), len(all)-wrong-already, wrong, already)
@@ -691,8 +693,8 @@ func (k *checker) report(all []checked) error {
 		Files []jsonChecked `json:"files"`
 		Error *explanation  `json:"error,omitempty"`
 	}{Files: list}
-	code := worst(codes)
-	if code == exitDone {
+	class := failure.Together(classes)
+	if class == failure.None {
 		u.object(out)
 		return nil
 	}
@@ -700,13 +702,14 @@ func (k *checker) report(all []checked) error {
 	if wrong == 0 {
 		err = errorf("%d of %d files were sent already", already, len(all))
 	}
-	x := explain(codedError{err, code})
+	err = failure.New(class, err)
+	x := explain(err)
 	out.Error = &x
 	u.object(out)
-	return toldError{codedError{err, code}}
+	return toldError{err}
 }
 
-func (k *checker) print(c *checked, code int) {
+func (k *checker) print(c *checked, class failure.Class) {
 	u := k.app.ui
 	file := printable(c.file)
 	if c.copy != "" {
@@ -720,10 +723,10 @@ func (k *checker) print(c *checked, code int) {
 			detail += ", " + u.text("compared with %s", printable(c.schema))
 		}
 	}
-	switch code {
-	case exitDone:
+	switch class {
+	case failure.None:
 		u.result("%s  %s%s", u.mark("accepted", u.text("ok")), file, detail)
-	case exitAlready:
+	case failure.AlreadySent:
 		u.result("%s  %s%s", u.mark("prepared", u.text("already sent")), file, detail)
 	default:
 		u.result("%s  %s%s", u.mark("refused", u.text("wrong")), file, detail)
@@ -749,7 +752,7 @@ func (k *checker) print(c *checked, code int) {
 		if at.IsZero() {
 			at = s.CreatedAt
 		}
-		u.result("  %s", text("it has the contents of %s of %s (now %s)", s.Set, clock(at), stateWords(s.State)))
+		u.result("  %s", text("it has the contents of %s of %s (now %s)", s.Set, wording.Clock(at), wording.State(s.State)))
 	}
 	if c.twin != "" {
 		u.result("  %s", text("it has the same contents as %s: they are sent once", printable(c.twin)))
@@ -760,7 +763,7 @@ func (k *checker) print(c *checked, code int) {
 func checkErrorWords(err error) lang.Text {
 	var source *inbox.SourceError
 	if errors.As(err, &source) {
-		return text("%s; it was not checked", sourceReason(source))
+		return text("%s; it was not checked", wording.SourceReason(source))
 	}
 	return explain(err).Message
 }
@@ -804,9 +807,9 @@ type jsonAlreadySent struct {
 	SentAt *time.Time `json:"sent_at,omitempty"`
 }
 
-func checkedJSON(c *checked, code int) jsonChecked {
+func checkedJSON(c *checked, class failure.Class) jsonChecked {
 	out := jsonChecked{
-		File: c.file, Copy: c.copy, OK: code == exitDone, Code: code, Application: c.application, Environment: string(c.environment),
+		File: c.file, Copy: c.copy, OK: class == failure.None, Code: codes[class], Application: c.application, Environment: string(c.environment),
 		ComparedWith: c.schema, SameAs: c.twin, Faults: []jsonFault{},
 	}
 	if c.reply != nil {

@@ -8,7 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/wording"
 )
 
 // How far the clock of this machine may be behind an entry of the ledger, and
@@ -83,21 +85,21 @@ func runClock(ctx context.Context, a *app, o clockOptions) error {
 func acceptClock(ctx context.Context, l *ledger.Ledger, now time.Time, read ledger.ClockReading, behind bool, reason string) error {
 	switch {
 	case read.Office.After(now.Add(officeTolerated)):
-		return errorf("the clock of this machine says %s, and the office made an answer at %s: set the clock right; nothing was changed", clock(now), clock(read.Office))
+		return errorf("the clock of this machine says %s, and the office made an answer at %s: set the clock right; nothing was changed", wording.Clock(now), wording.Clock(read.Office))
 	case !behind:
-		return usagef("no entry of the ledger is later than the clock of this machine (%s); nothing was changed", clock(now))
+		return usagef("no entry of the ledger is later than the clock of this machine (%s); nothing was changed", wording.Clock(now))
 	}
 	return l.AcceptClock(ctx, reason)
 }
 
 func tellClock(a *app, now time.Time, read ledger.ClockReading, out jsonClock) {
 	var f fields
-	f.add(text("this machine"), clock(now))
+	f.add(text("this machine"), wording.Clock(now))
 	if !read.Latest.IsZero() {
-		f.add(text("latest entry"), clock(read.Latest))
+		f.add(text("latest entry"), wording.Clock(read.Latest))
 	}
 	if !read.Office.IsZero() {
-		f.add(text("latest answer"), clock(read.Office))
+		f.add(text("latest answer"), wording.Clock(read.Office))
 	}
 	a.ui.fields("", f)
 	switch {
@@ -120,10 +122,9 @@ func checkClock(ctx context.Context, a *app, l *ledger.Ledger) error {
 		return err
 	}
 	if now := a.now(); read.Latest.After(now.Add(clockTolerated)) {
-		return hintedError{
-			errorf("the clock of this machine says %s, and the ledger has an entry of %s: if the clock is behind, set the clock right; nothing was sent", clock(now), clock(read.Latest)),
-			text(acceptHint),
-		}
+		return failure.Hint(
+			errorf("the clock of this machine says %s, and the ledger has an entry of %s: if the clock is behind, set the clock right; nothing was sent", wording.Clock(now), wording.Clock(read.Latest)),
+			text(acceptHint))
 	}
 	return nil
 }

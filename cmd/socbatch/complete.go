@@ -17,6 +17,7 @@ import (
 	"github.com/socbatch/socbatch/internal/errorid"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
 )
 
@@ -292,7 +293,7 @@ func (a *app) setNames(states []inbox.State) proposer {
 		})
 		var list []cobra.Completion
 		for _, n := range found {
-			list = append(list, cobra.CompletionWithDesc(n.Name, a.ui.in(stateWords(inbox.State(n.Word)))))
+			list = append(list, cobra.CompletionWithDesc(n.Name, a.ui.in(wording.State(inbox.State(n.Word)))))
 		}
 		return list
 	}

@@ -15,25 +15,19 @@ import (
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/answers"
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/secret"
+	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/sign"
 	"github.com/socbatch/socbatch/transport/proxy"
 	"github.com/socbatch/socbatch/transport/sftp"
 	"github.com/socbatch/socbatch/transport/sshkey"
 )
 
-// credentialError is a missing or unusable credential, with what to do.
-type credentialError struct {
-	error
-	hints []lang.Text
-}
-
-func (c credentialError) Unwrap() error { return c.error }
-
 func credentialf(hint lang.Text, format string, args ...any) error {
-	return codedError{credentialError{errorf(format, args...), []lang.Text{hint}}, exitCredentials}
+	return failure.New(failure.Credentials, errorf(format, args...), hint)
 }
 
 // knownHostsPath is where accepted host keys are kept.
@@ -202,7 +196,7 @@ func (a *app) dial(ctx context.Context, c config.Config, e sftp.Endpoint) (*sftp
 	}
 	s, err := sftp.Dial(ctx, e, options)
 	if err != nil {
-		return nil, askWhom(err, c)
+		return nil, wording.AskWhom(err, c.Status.Contact)
 	}
 	info := s.Info()
 	if info.Legacy && a.verbose {

@@ -15,6 +15,7 @@ import (
 	"github.com/socbatch/socbatch/examples"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/sandbox"
+	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
 )
 
@@ -114,7 +115,7 @@ func (d *demo) conclude(s *sandbox.Server) error {
 	u.result("")
 	u.result("What the server says:")
 	for _, p := range s.Processed() {
-		line := fmt.Sprintf("  %s  %s", p.Set(), u.in(outcomeWord(string(p.Outcome))))
+		line := fmt.Sprintf("  %s  %s", p.Set(), u.in(wording.Outcome(string(p.Outcome))))
 		if len(p.Errors) > 0 {
 			line += " (" + strings.Join(p.Errors, ", ") + ")"
 		}

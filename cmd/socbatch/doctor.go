@@ -17,9 +17,11 @@ import (
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/doctor"
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
+	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/transport/hostkey"
 	"github.com/socbatch/socbatch/transport/sftp"
@@ -268,14 +270,14 @@ func (a *app) tellResult(r doctor.Result) {
 		states = max(states, width(a.ui.in(stateWordOf(s))))
 	}
 	for _, c := range doctor.Checks() {
-		titles = max(titles, width(a.ui.in(saidText(c.Title()))))
+		titles = max(titles, width(a.ui.in(wording.Message(c.Title()))))
 	}
 	pad := func(s string, most int) string { return s + strings.Repeat(" ", most-width(s)+2) }
 	state := a.ui.in(stateWordOf(r.State))
-	line := a.ui.mark(string(r.State), state) + strings.Repeat(" ", states-width(state)+2) + pad(a.ui.in(saidText(r.Check.Title())), titles) + a.ui.in(words(r.Says))
+	line := a.ui.mark(string(r.State), state) + strings.Repeat(" ", states-width(state)+2) + pad(a.ui.in(wording.Message(r.Check.Title())), titles) + a.ui.in(wording.Of(r.Says))
 	a.ui.result("%s", line)
 	for _, f := range r.Fixes {
-		said := strings.ReplaceAll(a.ui.in(words(f)), "\n", "\n    ")
+		said := strings.ReplaceAll(a.ui.in(wording.Of(f)), "\n", "\n    ")
 		a.ui.result("%s", "  "+a.ui.paint(a.ui.colourOut, cyan, "→")+" "+said)
 	}
 }
@@ -299,9 +301,9 @@ func doctorResult(a *app, results []doctor.Result) error {
 	}{Checks: []jsonCheck{}}
 	var first *doctor.Result
 	for i, r := range results {
-		c := jsonCheck{ID: string(r.Check), State: string(r.State), Finding: string(r.Finding), Message: words(r.Says), Hints: []lang.Text{}}
+		c := jsonCheck{ID: string(r.Check), State: string(r.State), Finding: string(r.Finding), Message: wording.Of(r.Says), Hints: []lang.Text{}}
 		for _, f := range r.Fixes {
-			c.Hints = append(c.Hints, words(f))
+			c.Hints = append(c.Hints, wording.Of(f))
 		}
 		out.Checks = append(out.Checks, c)
 		switch r.State {
@@ -316,11 +318,11 @@ func doctorResult(a *app, results []doctor.Result) error {
 	var err error
 	switch {
 	case first != nil:
-		code := exitCredentials
+		class := failure.Credentials
 		if first.Connection() {
-			code = exitTemporary
+			class = failure.Temporary
 		}
-		err = codedError{errorf("%s: %s", first.Check.Title(), first.Says), code}
+		err = failure.New(class, errorf("%s: %s", first.Check.Title(), first.Says))
 		x := explain(err)
 		x.Hints = out.Checks[slices.IndexFunc(out.Checks, func(c jsonCheck) bool { return c.State == string(doctor.Failed) })].Hints
 		out.Error = &x

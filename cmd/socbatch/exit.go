@@ -1,20 +1,12 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"os"
-	"slices"
 
-	"github.com/socbatch/socbatch/inbox"
-	"github.com/socbatch/socbatch/internal/config"
-	"github.com/socbatch/socbatch/internal/ledger"
-	"github.com/socbatch/socbatch/internal/lock"
-	"github.com/socbatch/socbatch/internal/seal"
-	"github.com/socbatch/socbatch/transport"
-	"github.com/socbatch/socbatch/transport/hostkey"
-	"github.com/socbatch/socbatch/transport/proxy"
-	"github.com/socbatch/socbatch/transport/sshkey"
+	"github.com/socbatch/socbatch/internal/failure"
+	"github.com/socbatch/socbatch/internal/lang"
+	"github.com/socbatch/socbatch/internal/problem"
+	"github.com/socbatch/socbatch/internal/wording"
 )
 
 // Exit codes. docs/exit-codes.md and exitCodes say the same.
@@ -52,101 +44,43 @@ var exitCodes = []struct {
 	{exitInterrupted, "interrupted", "Give the same command again. It goes on where it stopped."},
 }
 
-// usageError is a wrong use of the command line.
-type usageError struct{ error }
-
-func (u usageError) Unwrap() error { return u.error }
-
-func usagef(format string, args ...any) error { return usageError{errorf(format, args...)} }
-
-// codedError is an error whose exit code is decided where it is made.
-type codedError struct {
-	error
-	code int
+// codes are the exit codes of the classes of errors.
+var codes = map[failure.Class]int{
+	failure.None: exitDone, failure.Failed: exitFailed, failure.Usage: exitUsage, failure.Partly: exitPartly,
+	failure.Credentials: exitCredentials, failure.Temporary: exitTemporary, failure.Refused: exitRefused,
+	failure.AlreadySent: exitAlready, failure.NoAnswer: exitNoAnswer, failure.Unknown: exitUnknown,
+	failure.Locked: exitLocked, failure.Interrupted: exitInterrupted,
 }
 
-func (c codedError) Unwrap() error { return c.error }
+// exitCode is the exit code of an error.
+func exitCode(err error) int { return codes[failure.ClassOf(err)] }
 
-// exitCode is the one place where an error becomes an exit code.
-func exitCode(err error) int {
-	var (
-		coded   codedError
-		usage   usageError
-		cfg     *config.Error
-		held    *lock.HeldError
-		already *inbox.AlreadyError
-		unknown *inbox.UnknownError
-		maybe   *inbox.MaybeSentError
-		still   unsettledError
-		cred    credentialError
-		sealed  *seal.OtherRecipientError
-		host    *hostkey.Error
-	)
-	switch {
-	case err == nil:
-		return exitDone
-	case errors.As(err, &coded):
-		return coded.code
-	case errors.As(err, &usage), errors.As(err, &cfg), errors.Is(err, ledger.ErrNoSubmission):
-		return exitUsage
-	case errors.As(err, &held), ledger.TroubleOf(err) == ledger.Busy:
-		return exitLocked
-	case errors.As(err, &unknown), errors.As(err, &still), errors.As(err, &maybe):
-		return exitUnknown
-	case errors.As(err, &already):
-		return exitAlready
-	case errors.As(err, &cred), errors.As(err, &sealed), errors.Is(err, sshkey.ErrFormat), errors.Is(err, sshkey.ErrWeakKey),
-		errors.Is(err, sshkey.ErrPassphraseNeeded), errors.Is(err, sshkey.ErrWrongPassphrase), errors.Is(err, sshkey.ErrNoAgent),
-		errors.As(err, &host), errors.Is(err, proxy.ErrAuthentication):
-		return exitCredentials
-	case errors.Is(err, context.Canceled):
-		return exitInterrupted
-	}
-	switch transport.ClassOf(err) {
-	case transport.Authentication, transport.HostKey:
-		return exitCredentials
-	case transport.Temporary:
-		return exitTemporary
-	case transport.Cancelled:
-		return exitInterrupted
-	}
-	return exitFailed
+// explanation is an error as --json prints it.
+type explanation struct {
+	Code    int         `json:"code"`  // exit code
+	Class   string      `json:"class"` // stable word for programs
+	Message lang.Text   `json:"message"`
+	Hints   []lang.Text `json:"hints"`
 }
 
-// worst gives the exit code of several results: the most urgent one, or
-// exitPartly when some are done and others failed.
-func worst(codes []int) int {
-	done, code := false, exitDone
-	for _, c := range codes {
-		if c == exitDone {
-			done = true
-		} else if code == exitDone || urgency(c) > urgency(code) {
-			code = c
-		}
-	}
-	// An unknown outcome, a refusal and a missing answer are about what was
-	// sent: that other sets are done does not make them less so.
-	if done && urgency(code) < urgency(exitNoAnswer) && code != exitDone {
-		return exitPartly
-	}
-	return code
+// explain says what happened, to which file, what was not done, and what to do
+// next.
+func explain(err error) explanation {
+	x := wording.Explain(err)
+	return explanation{Code: codes[x.Class], Class: x.Kind, Message: x.Message, Hints: x.Hints}
 }
 
-// mostUrgent gives the most urgent of several exit codes.
-func mostUrgent(codes []int) int {
-	code := exitDone
-	for _, c := range codes {
-		if urgency(c) > urgency(code) {
-			code = c
-		}
-	}
-	return code
+// of gives the error of a whole the class that all together have.
+func (x explanation) of(class failure.Class) explanation {
+	x.Code, x.Class = codes[class], string(class)
+	return x
 }
 
-// byUrgency are the exit codes of single results, the least urgent first.
-var byUrgency = []int{exitDone, exitAlready, exitTemporary, exitFailed, exitLocked, exitCredentials, exitUsage, exitNoAnswer, exitRefused, exitInterrupted, exitUnknown}
+func usagef(format string, args ...any) error {
+	return &failure.UsageError{Err: problem.New(format, args...)}
+}
 
-func urgency(code int) int { return max(0, slices.Index(byUrgency, code)) }
+func errorf(format string, args ...any) error { return problem.New(format, args...) }
 
 // displayPath shortens a path below the home directory for people.
 func displayPath(path string) string {

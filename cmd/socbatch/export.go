@@ -17,10 +17,12 @@ import (
 	"github.com/socbatch/socbatch/internal/archive"
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/export"
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
 	"github.com/socbatch/socbatch/internal/seal"
+	"github.com/socbatch/socbatch/internal/wording"
 )
 
 type exportOptions struct {
@@ -72,7 +74,7 @@ func runExport(ctx context.Context, a *app, o exportOptions) error {
 	}
 	to, err := recipients(o.recipients)
 	if err != nil {
-		return usageError{err}
+		return &failure.UsageError{Err: err}
 	}
 	path, err := filepath.Abs(o.out)
 	if err != nil {
@@ -159,7 +161,7 @@ func (a *app) writeExport(ctx context.Context, path string, to *seal.Recipients,
 		if p, ok := errors.AsType[*fs.PathError](err); ok { // the name of the beginnings means nothing to anybody
 			err = &fs.PathError{Op: p.Op, Path: filepath.Dir(path), Err: p.Err}
 		}
-		return out, hintedError{errorf("%s; nothing was exported", err), text("name a place where you may write with --out")}
+		return out, failure.Hint(errorf("%s; nothing was exported", err), text("name a place where you may write with --out"))
 	}
 	defer t.Discard() //nolint:errcheck // after Commit it does nothing
 	sum := sha256.New()
@@ -200,7 +202,7 @@ const maxProblems = 20
 
 func exportResult(a *app, e exported) error {
 	u, s := a.ui, e.summary
-	u.result("written  %s (%s): %s, %s, %s", e.path, sizeWords(e.size), count(s.Rows["submissions"], "%d declaration", "%d declarations"),
+	u.result("written  %s (%s): %s, %s, %s", e.path, wording.Size(e.size), count(s.Rows["submissions"], "%d declaration", "%d declarations"),
 		count(s.Rows["replies"], "%d reply", "%d replies"), count(s.Files, "%d file", "%d files"))
 	u.result("%s", "SHA-256  "+e.hash)
 	if s.Sealed > 0 {
@@ -229,7 +231,7 @@ func exportResult(a *app, e exported) error {
 	var err error
 	out := jsonExport{File: e.path, Size: e.size, SHA256: e.hash, Encrypted: e.sealed, Rows: s.Rows, Files: s.Files, Sealed: s.Sealed, Pruned: s.Pruned, Problems: s.Problems}
 	if n := len(s.Problems); n > 0 {
-		err = codedError{errorf("the ZIP is written; not as the ledger says: %s", count(n, "%d file", "%d files")), exitPartly}
+		err = failure.New(failure.Partly, errorf("the ZIP is written; not as the ledger says: %s", count(n, "%d file", "%d files")))
 		x := explain(err)
 		out.Error = &x
 	}
@@ -261,11 +263,11 @@ func exportReadme(u *ui, s export.Summary) string {
 		if t == nil {
 			return "-"
 		}
-		return clock(*t)
+		return wording.Clock(*t)
 	}
 	line(text("Declarations to the Belgian social security and the answers to them"))
 	line(lang.Text{})
-	line(text("Made on %s by %s. Times in the tables are in UTC, those of this page in Brussels.", clock(s.MadeAt), s.Program))
+	line(text("Made on %s by %s. Times in the tables are in UTC, those of this page in Brussels.", wording.Clock(s.MadeAt), s.Program))
 	line(text("From %s to %s; environment %s.", day(s.Since), day(s.Until), dash(s.Environment)))
 	line(lang.Text{})
 	row("ledger/submissions", text("every declaration (set) with its state now: %d", s.Rows["submissions"]))

@@ -13,11 +13,13 @@ import (
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/answers"
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
 	"github.com/socbatch/socbatch/internal/reply"
 	"github.com/socbatch/socbatch/internal/seal"
+	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/outbox"
 	"github.com/socbatch/socbatch/transport"
@@ -123,7 +125,7 @@ func runFetch(ctx context.Context, a *app, o fetchOptions) (err error) {
 			if err != nil {
 				return err
 			}
-			missing = codedError{errorf("no final answer yet to %s sent from here", count(open, "%d declaration", "%d declarations")), exitNoAnswer}
+			missing = failure.New(failure.NoAnswer, errorf("no final answer yet to %s sent from here", count(open, "%d declaration", "%d declarations")))
 		}
 	} else if _, err := look(ctx); err != nil {
 		return fetchResult(a, all, err)
@@ -142,7 +144,7 @@ func fetchEnvironments(given []string, c config.Config) ([]naming.Environment, e
 	for _, g := range given {
 		env, err := naming.ParseEnvironment(strings.ToUpper(g))
 		if err != nil {
-			return nil, usageError{err}
+			return nil, &failure.UsageError{Err: err}
 		}
 		envs = append(envs, env)
 	}
@@ -302,7 +304,7 @@ func printFetched(a *app, c config.Config, f fetched) {
 			continue // told among what was left
 		}
 		if strings.HasPrefix(r.Reply.Signature, answers.SignatureInvalid) {
-			a.ui.warn("%s: its signature is %s; do not rely on what it says", r.Reply.Name, signatureWords(r.Reply.Signature))
+			a.ui.warn("%s: its signature is %s; do not rely on what it says", r.Reply.Name, wording.Signature(r.Reply.Signature))
 			a.ui.hint("check replies.trusted_roots in the configuration, and ask the office when they are right")
 		}
 		if r.Reply.Problem != "" {
@@ -335,7 +337,7 @@ func printLeft(a *app, c config.Config, r outbox.Report) {
 		case outbox.LeftIncomplete:
 			// Just written, it is on its way; later somebody should know.
 			if age := a.now().Sub(x.Time); age >= time.Duration(c.Replies.IncompleteAfter) && !x.Time.IsZero() {
-				a.ui.warn("%s lies in %s since %s and its GO does not come", x.Name, r.Environment.Outbox(), clock(x.Time))
+				a.ui.warn("%s lies in %s since %s and its GO does not come", x.Name, r.Environment.Outbox(), wording.Clock(x.Time))
 				a.ui.hint("call the office; to store it without deleting it: socbatch fetch --env %s --incomplete", r.Environment)
 			}
 		case outbox.LeftOverflow:
@@ -357,7 +359,7 @@ func printLeft(a *app, c config.Config, r outbox.Report) {
 
 // replyWords says what a reply is about.
 func replyWords(u *ui, r answers.Result) string {
-	what := u.in(kindWords(r.Kind.String()))
+	what := u.in(wording.Kind(r.Kind.String()))
 	if app, ok := naming.LookupApplication(r.Reply.Application); ok && r.Kind == reply.Other {
 		what = u.in(lang.Word(app.Meaning))
 	}
@@ -385,11 +387,11 @@ func outcomeWords(u *ui, o map[string]int) string {
 	}
 	sort.Strings(keys)
 	if total == 1 && len(keys) == 1 {
-		return u.in(outcomeWord(keys[0]))
+		return u.in(wording.Outcome(keys[0]))
 	}
 	var parts []string
 	for _, k := range keys {
-		parts = append(parts, u.text("%d %s", o[k], outcomeWord(k)))
+		parts = append(parts, u.text("%d %s", o[k], wording.Outcome(k)))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -397,13 +399,13 @@ func outcomeWords(u *ui, o map[string]int) string {
 // fetchResult prints the JSON and decides the exit code.
 func fetchResult(a *app, f fetched, missing error) error {
 	out := fetchJSON(f)
-	t, stored := f.toll()
-	if len(f.reports) > 0 && missing == nil && stored == 0 && t.first == nil {
+	t, stored := f.tally()
+	if len(f.reports) > 0 && missing == nil && stored == 0 && t.First == nil {
 		a.ui.say("nothing new")
 	}
 	err := missing
 	if err == nil {
-		err = t.result(worst)
+		err = t.result(failure.Together)
 	}
 	if err != nil {
 		x := explain(err)
@@ -413,11 +415,11 @@ func fetchResult(a *app, f fetched, missing error) error {
 	return err
 }
 
-// toll is what went wrong with single sets, and how many brought something new.
-func (f fetched) toll() (t toll, stored int) {
+// tally is what went wrong with single sets, and how many brought something new.
+func (f fetched) tally() (t tally, stored int) {
 	for _, r := range f.reports {
 		for _, s := range r.Sets {
-			t.add(setError(s))
+			t.Add(setError(s))
 			if s.New {
 				stored++
 			}

@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/hook"
 	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/wording"
 )
 
 // hooksOf are the hooks that are configured, with their command lines.
@@ -51,7 +53,7 @@ func (a *app) callHooks(ctx context.Context, c config.Config, l *ledger.Ledger) 
 		}
 	}
 	if err != nil {
-		a.ui.warn("the hooks cannot be called now: %s", sentence(err))
+		a.ui.warn("the hooks cannot be called now: %s", wording.Sentence(err))
 	}
 }
 
@@ -91,8 +93,8 @@ func (a *app) callOnError(ctx context.Context, l *ledger.Ledger, err error) {
 		return
 	}
 	x := explain(err)
-	if x.Code == exitPartly {
-		x.Class = className(x.Code)
+	if failure.ClassOf(err) == failure.Partly {
+		x = x.of(failure.Partly)
 	}
 	doc := hookDocument{Hook: ledger.OnError, At: a.now().UTC().Truncate(time.Millisecond), Command: w.command, Error: &x}
 	for _, e := range w.environments {
@@ -130,7 +132,7 @@ func (a *app) runHook(ctx context.Context, c config.Config, doc hookDocument, ab
 		a.ui.warn("hook %s for %s took longer than %s and was ended", doc.Hook, about, command.Timeout)
 	case hook.NotStarted:
 		a.tire(doc.Hook)
-		out.Problem = sentence(r.Err)
+		out.Problem = wording.Sentence(r.Err)
 		a.ui.warn("hook %s for %s could not be started: %s", doc.Hook, about, out.Problem)
 	case hook.Done:
 	}

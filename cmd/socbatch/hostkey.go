@@ -15,6 +15,7 @@ import (
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/secret"
+	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/transport/hostkey"
 	"github.com/socbatch/socbatch/transport/sftp"
 )
@@ -185,7 +186,7 @@ func runShowHostKey(ctx context.Context, a *app) error {
 	if failed == nil {
 		failed = refused[keyChanged]
 	}
-	failed = askWhom(failed, c)
+	failed = wording.AskWhom(failed, c.Status.Contact)
 	out := map[string]any{"host": host, "server": printable(p.Version), "accepted": accepted && failed == nil, "keys": keys}
 	if failed != nil {
 		out["error"] = explain(failed)
@@ -202,7 +203,7 @@ func runShowHostKey(ctx context.Context, a *app) error {
 		a.ui.result("    %s", state)
 	}
 	if failed == nil && !accepted {
-		a.ui.hint(confirmKey, keys[0].Fingerprint)
+		a.ui.hint(wording.ConfirmKey, keys[0].Fingerprint)
 	}
 	return failed
 }
@@ -236,7 +237,7 @@ func runAcceptHostKey(ctx context.Context, a *app, fingerprint string) error {
 			a.ui.object(out)
 			return nil
 		case errors.Is(err, hostkey.ErrRevoked):
-			return askWhom(err, c)
+			return wording.AskWhom(err, c.Status.Contact)
 		}
 		if err := hostkey.Accept(knownHostsPath(c), host, key); err != nil {
 			return err

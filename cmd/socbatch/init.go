@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/transport/hostkey"
 )
@@ -90,7 +91,7 @@ func runInit(ctx context.Context, a *app, o initOptions) error {
 			return usagef("a fingerprint begins with SHA256:")
 		}
 		if err := hostkey.CheckPin(o.acceptHostKey); err != nil {
-			return usageError{err}
+			return &failure.UsageError{Err: err}
 		}
 	}
 	if a.flags.port < 0 || a.flags.port > math.MaxUint16 {
@@ -127,15 +128,13 @@ func runInit(ctx context.Context, a *app, o initOptions) error {
 // notSetUp says of what went wrong on the way, such as a file that is in it,
 // what that means for the whole.
 func notSetUp(err error) error {
-	var told credentialError
-	var usage usageError
-	if errors.As(err, &told) || errors.As(err, &usage) || errors.Is(err, context.Canceled) {
+	var usage *failure.UsageError
+	if failure.HintsOf(err) != nil || errors.As(err, &usage) || errors.Is(err, context.Canceled) {
 		return err
 	}
-	return hintedError{
+	return failure.Hint(
 		errorf("%s; no configuration was written", err),
-		text("put that right, then run the same command again: it uses what was made already"),
-	}
+		text("put that right, then run the same command again: it uses what was made already"))
 }
 
 // configTarget is where the configuration is, or will be.

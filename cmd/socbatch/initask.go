@@ -8,6 +8,8 @@ import (
 	"unicode"
 
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/failure"
+	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/transport/hostkey"
 )
@@ -33,7 +35,7 @@ func (s *setUp) askSender(context.Context) (err error) {
 		return err
 	}
 	if err := naming.CheckSender(s.sender); err != nil {
-		return usageError{err}
+		return &failure.UsageError{Err: err}
 	}
 	return nil
 }
@@ -49,7 +51,7 @@ func (s *setUp) askUser(context.Context) (err error) {
 	switch {
 	case s.user != "":
 		if err := check(s.user); err != nil {
-			return usageError{err}
+			return &failure.UsageError{Err: err}
 		}
 	case s.ask == nil:
 		s.user = proposal
@@ -76,7 +78,7 @@ func (s *setUp) askEnvironment(context.Context) error {
 			flag = string(naming.Test)
 		}
 		if err := check(flag); err != nil {
-			return usageError{err}
+			return &failure.UsageError{Err: err}
 		}
 		return nil
 	}
@@ -153,7 +155,7 @@ func (s *setUp) server(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return err
 		}
-		a.ui.warn("the server could not be asked for its key: %s", words(err))
+		a.ui.warn("the server could not be asked for its key: %s", wording.Of(err))
 		if s.options.acceptHostKey != "" {
 			s.hostKeys = []string{s.options.acceptHostKey}
 		}

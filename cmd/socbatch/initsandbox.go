@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/sandbox"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/sign"
@@ -33,7 +34,7 @@ func (s *setUp) forSandbox(ctx context.Context) (err error) {
 		s.sender = sandboxSender
 	}
 	if err := naming.CheckSender(s.sender); err != nil {
-		return usageError{err}
+		return &failure.UsageError{Err: err}
 	}
 	if err := s.askEnvironment(ctx); err != nil {
 		return err

@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/secret"
+	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/sign"
 )
 
@@ -52,7 +54,7 @@ func (s *setUp) askPassword() error {
 		}
 		err = s.checkPassword(pass)
 		if errors.Is(err, sign.ErrWrongPassword) {
-			a.ui.say("%s", words(err))
+			a.ui.say("%s", wording.Of(err))
 			continue
 		}
 		if err != nil {
@@ -148,10 +150,9 @@ func (s *setUp) keep(ctx context.Context, of lang.Text, name, file, password str
 	}
 	err := s.create(path, []byte(password+"\n"))
 	if errors.Is(err, fs.ErrExist) {
-		err = codedError{credentialError{
+		err = failure.New(failure.Failed,
 			errorf("%s is there already, with another password; it was not replaced, and no configuration was written", displayPath(path)),
-			[]lang.Text{text("look whether it is still needed; if not, remove it and run the same command again")},
-		}, exitFailed}
+			text("look whether it is still needed; if not, remove it and run the same command again"))
 	}
 	return path, err
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/secret"
 	"github.com/socbatch/socbatch/naming"
@@ -195,10 +196,9 @@ func (a *app) configFile() string {
 }
 
 func thereAlready(path string) error {
-	return codedError{credentialError{
+	return failure.New(failure.Failed,
 		errorf("%s is there already and was not replaced; nothing was written", displayPath(path)),
-		[]lang.Text{text("name another file with --out; to replace the key in use: socbatch keys rotate")},
-	}, exitFailed}
+		text("name another file with --out; to replace the key in use: socbatch keys rotate"))
 }
 
 // newPassphrase finds the passphrase of a key that is to be written: where that

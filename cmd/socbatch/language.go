@@ -2,13 +2,13 @@ package main
 
 import (
 	"io"
-	"slices"
 
 	"github.com/spf13/pflag"
 
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/near"
+	"github.com/socbatch/socbatch/internal/wording"
 )
 
 // loaded is a configuration that was read. It is read once, since it may come
@@ -67,39 +67,10 @@ func (a *app) checkLanguage() error {
 	return nil
 }
 
-// sayable is what keeps the format of its English sentence and what is filled
-// in: errors and findings of lower packages.
-type sayable interface {
-	Said() (format string, args []any)
-}
-
-// text is something to say to a person. Errors among the arguments are said in
-// words.
-func text(format string, args ...any) lang.Text {
-	said := slices.Clone(args)
-	for i, a := range args {
-		switch x := a.(type) {
-		case error:
-			said[i] = words(x)
-		case sayable:
-			said[i] = saidText(x)
-		}
-	}
-	return lang.T(format, said...)
-}
-
-// saidText says what a lower package found. Its strings may come from a file
-// name or a server.
-func saidText(x sayable) lang.Text {
-	format, args := x.Said()
-	args = slices.Clone(args)
-	for i, a := range args {
-		if s, ok := a.(string); ok {
-			args[i] = printable(s)
-		}
-	}
-	return text(format, args...)
-}
+// text is something to say to a person.
+func text(format string, args ...any) lang.Text { return wording.Text(format, args...) }
 
 // count is a number of things.
-func count(n int, one, other string) lang.Text { return lang.N(n, one, other) }
+func count(n int, one, other string) lang.Text { return wording.Count(n, one, other) }
+
+func printable(s string) string { return wording.Printable(s) }

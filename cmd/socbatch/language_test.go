@@ -33,20 +33,38 @@ var speakers = map[string]map[string]int{
 		"text": 0, "passage": 0, "say": 0, "warn": 0, "hint": 0, "result": 0, "count": 1, "Word": 0,
 		"ask": 0, "usagef": 0, "errorf": 0, "credentialf": 1, "problem.New": 0, "c.fault": 1, "c.warning": 1, "first.fault": 1,
 	},
+	"../../internal/wording":     {"Text": 0, "hint": 0, "Word": 0},
 	"../../naming":               {"problemf": 0, "add": 1, "warn": 1, "unknown": 0},
+	"../../sign":                 {},
 	"../../inbox":                {"problem.New": 0},
 	"../../outbox":               {"problem.New": 0},
+	"../../transport":            {},
 	"../../internal/archive":     {"problem.New": 0},
 	"../../internal/config":      {"problem.New": 0, "bad": 1},
 	"../../internal/declaration": {"fault": 2, "warn": 1, "Word": 0, "problem.New": 0},
 	"../../internal/schema":      {"fault": 1, "problem.New": 0},
 	"../../internal/doctor":      {"problem.New": 0, "fine": 0, "skip": 0, "found": 1, "fix": 0, "Word": 0},
 	"../../internal/ledger":      {"problem.New": 0},
+	"../../internal/lock":        {"problem.New": 0},
 	"../../internal/seal":        {"problem.New": 0},
 	"../../internal/secret":      {"problem.New": 0},
 	"../../transport/hostkey":    {"problem.New": 0},
-	"../../transport/sshkey":     {"Found": 0, "Hint": 0},
+	"../../transport/proxy":      {"problem.New": 0},
+	"../../transport/sshkey":     {"problem.New": 0, "Found": 0, "Hint": 0},
 	"../../internal/xmlstream":   {"Problem": 0},
+}
+
+// technical are sentences of errors that stay English: details that are said with
+// what they are about, and what no person meets.
+var technical = []string{
+	"session is closed", "ledger is closed", "unsafe file name", "to be done once more, with care", "the server gave one handle to several files",
+	"the keyring does not have it", "the configuration file cannot be changed by a program", "no signing identity", "not a usable SSH key",
+	"a proxy begins with socks5://, http:// or https://", "a proxy is written as socks5://host:port", "a password does not belong into the address of the proxy",
+	"data after the signature", "unsupported signature version", "signature has no signer", "signature has several signers",
+	"signer not identified by issuer and serial number", "signature is not detached", "content type is not data", "signed attributes missing",
+	"signed attributes invalid", "unsigned attributes not allowed", "revocation lists not allowed", "signer is not the registered certificate",
+	"no trusted roots configured", "empty document", "not an XML document", "not well-formed XML", "elements nested too deeply",
+	"part of the document too large", "document type declaration not allowed", "character encoding not supported",
 }
 
 // message is something that is said.
@@ -94,7 +112,20 @@ func said(t *testing.T) map[string]message {
 							add(at, english)
 						}
 					}
-				case *ast.ValueSpec: // a constant of a type whose values are words
+				case *ast.FuncDecl: // a method that gives the format of an error
+					if x.Name.Name == "Said" {
+						ast.Inspect(x, func(n ast.Node) bool {
+							if r, ok := n.(*ast.ReturnStmt); ok {
+								english, _ := constants.text(r.Results, 0)
+								add(at, english)
+							}
+							return true
+						})
+					}
+				case *ast.ValueSpec: // a sentinel, or a constant of a type whose values are words
+					if english, ok := sentinel(constants, x); ok {
+						add(at, english)
+					}
 					if _, ok := functions[nameOf(x.Type)]; ok {
 						english, _ := constants.text(x.Values, 0)
 						add(at, english)
@@ -128,6 +159,19 @@ func said(t *testing.T) map[string]message {
 		add("help", word)
 	}
 	return found
+}
+
+// sentinel gives the sentence of an exported error that says all in one.
+func sentinel(c constants, v *ast.ValueSpec) (string, bool) {
+	if len(v.Names) != 1 || !strings.HasPrefix(v.Names[0].Name, "Err") || len(v.Values) != 1 {
+		return "", false
+	}
+	call, ok := v.Values[0].(*ast.CallExpr)
+	if !ok || qualifiedNameOf(call.Fun) != "errors.New" {
+		return "", false
+	}
+	english, ok := c.text(call.Args, 0)
+	return english, ok && !slices.Contains(technical, english)
 }
 
 // sources parses the files of a package that are no tests.
@@ -171,9 +215,6 @@ func tableWords() []string {
 	}
 	for _, k := range []naming.Kind{naming.FI, naming.FS, naming.GO, naming.TD, naming.FO, naming.CO} {
 		words = append(words, k.Meaning())
-	}
-	for _, err := range sentinels {
-		words = append(words, err.Error())
 	}
 	for _, x := range naming.Environments() {
 		words = append(words, x.Meaning())

@@ -371,26 +371,3 @@ func TestExitCodesAreDocumented(t *testing.T) {
 		t.Errorf("codes %v, documented %v", codes, documented)
 	}
 }
-
-func TestWorst(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		name  string
-		codes []int
-		want  int
-	}{
-		{"nothing", nil, exitDone},
-		{"all done", []int{0, 0}, exitDone},
-		{"one failed", []int{exitFailed}, exitFailed},
-		{"some failed", []int{0, exitFailed}, exitPartly},
-		{"some sent before", []int{0, exitAlready}, exitPartly},
-		{"all sent before", []int{exitAlready, exitAlready}, exitAlready},
-		{"unknown weighs most", []int{0, exitFailed, exitUnknown, exitRefused}, exitUnknown},
-		{"a refusal weighs more than a done one", []int{0, exitRefused}, exitRefused},
-		{"different failures", []int{exitTemporary, exitFailed}, exitFailed},
-	} {
-		if got := worst(c.codes); got != c.want {
-			t.Errorf("%s: %d instead of %d", c.name, got, c.want)
-		}
-	}
-}

@@ -8,7 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
+	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
 )
 
@@ -103,7 +105,7 @@ func buildNames(a *app, o nameOptions) error {
 		Environment: naming.Environment(strings.ToUpper(o.environment)), Parts: o.parts,
 	}
 	if err := set.Check(); err != nil {
-		return usageError{err}
+		return &failure.UsageError{Err: err}
 	}
 	for _, f := range naming.Validate(set.GO().String(), naming.Context{Today: naming.DateOf(a.now())}) {
 		a.ui.warn("%s", f)
@@ -179,7 +181,7 @@ func explainNames(a *app, o nameOptions) error {
 	}
 	out := map[string]any{"names": list}
 	if wrong > 0 {
-		err = toldError{codedError{errorf("%s wrong", count(wrong, "%d name", "%d names")), exitFailed}}
+		err = toldError{failure.New(failure.Failed, errorf("%s wrong", count(wrong, "%d name", "%d names")))}
 		out["error"] = explain(err)
 	}
 	a.ui.object(out)
@@ -192,7 +194,7 @@ func printName(a *app, name string, n naming.Name) {
 	var f fields
 	f.add(text("kind"), u.text("%s, %s", n.Kind, lang.Word(n.Kind.Meaning())))
 	if _, ok := naming.LookupApplication(n.Application); ok {
-		f.add(text("application"), u.in(applicationWords(n.Application)))
+		f.add(text("application"), u.in(wording.Application(n.Application)))
 	} else {
 		f.add(text("application"), u.text("%s, not a known one", n.Application))
 	}

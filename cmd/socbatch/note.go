@@ -6,8 +6,10 @@ import (
 	"strings"
 
 	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/outgoing"
+	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
 )
 
@@ -24,7 +26,7 @@ func (e *emptying) note(d *outgoing.Dir, o inbox.Outcome, file, as string) strin
 	}
 	b.WriteString("\n\n")
 	var f fields
-	f.add(text("date"), clock(e.app.now()))
+	f.add(text("date"), wording.Clock(e.app.now()))
 	f.add(text("environment"), environmentWords(u, e.base.env))
 	if as != name {
 		f.add(text("name here"), printable(as))
@@ -54,13 +56,13 @@ func addSet(u *ui, f *fields, o inbox.Outcome, file string) {
 		}
 	}
 	if !s.SentAt.IsZero() {
-		f.add(text("sent"), clock(s.SentAt))
+		f.add(text("sent"), wording.Clock(s.SentAt))
 	}
 	if s.Signed() {
 		f.add(text("signed by"), printable(s.SignedBy))
 	}
 	if s.State != inbox.Sent {
-		f.add(text("state"), u.in(stateWords(s.State)))
+		f.add(text("state"), u.in(wording.State(s.State)))
 	}
 }
 
@@ -71,9 +73,8 @@ func (e *emptying) whatToDo(d *outgoing.Dir, o inbox.Outcome) []lang.Text {
 	}
 	hints := explain(o.Err).Hints
 	var already *inbox.AlreadyError
-	var hinted hintedError
 	var replied *inbox.ReplyError
-	if !errors.As(o.Err, &already) && !errors.As(o.Err, &hinted) && !errors.As(o.Err, &replied) {
+	if !errors.As(o.Err, &already) && failure.HintsOf(o.Err) == nil && !errors.As(o.Err, &replied) {
 		hints = append(hints, text("put it into %s again when it is right: the next run takes it", printable(d.Path())))
 	}
 	return hints

@@ -15,7 +15,7 @@ import (
 
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/config"
-	"github.com/socbatch/socbatch/internal/lang"
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/outgoing"
 	"github.com/socbatch/socbatch/naming"
@@ -41,22 +41,6 @@ type jsonLeftFile struct {
 	Name   string `json:"name"`
 	Reason string `json:"reason"`
 }
-
-// hintedError is an error with what to do about it.
-type hintedError struct {
-	error
-	hint lang.Text
-}
-
-func (h hintedError) Unwrap() error { return h.error }
-
-// fileNameError is a name that does not fit what the file is to be sent as.
-type fileNameError struct {
-	path string
-	error
-}
-
-func (f fileNameError) Unwrap() error { return f.error }
 
 // directory sends what is ready in a directory. The error says that nothing of
 // it was sent; what goes wrong with single files stands in the results.
@@ -103,10 +87,9 @@ func (e *emptying) prepare(d *outgoing.Dir) error {
 		return nil
 	}
 	if err := d.Prepare(); err != nil {
-		return codedError{hintedError{
+		return failure.New(failure.Failed,
 			errorf("%s: files could not be moved to %s and %s (%s); nothing was sent from there", d.Path(), outgoing.Sent, outgoing.Failed, err),
-			text("%s and %s have to be directories below it, in which you may write", outgoing.Sent, outgoing.Failed),
-		}, exitFailed}
+			text("%s and %s have to be directories below it, in which you may write", outgoing.Sent, outgoing.Failed))
 	}
 	e.prepared = d
 	return nil
@@ -115,7 +98,7 @@ func (e *emptying) prepare(d *outgoing.Dir) error {
 // open lists a directory.
 func (e *emptying) open(o config.Outgoing) (*outgoing.Dir, []string, error) {
 	if within(o.Dir, e.base.config.Replies.Archive) {
-		return nil, nil, codedError{errorf("%s is where fetched replies are stored, not an outgoing directory; nothing was sent from there, and nothing was moved", o.Dir), exitUsage}
+		return nil, nil, failure.New(failure.Usage, errorf("%s is where fetched replies are stored, not an outgoing directory; nothing was sent from there, and nothing was moved", o.Dir))
 	}
 	d := outgoing.New(o.Dir, &e.app.disk)
 	var err error
@@ -124,11 +107,11 @@ func (e *emptying) open(o config.Outgoing) (*outgoing.Dir, []string, error) {
 	}
 	names, left, lerr := d.List()
 	if err = cmp.Or(err, lerr); err != nil {
-		code := exitFailed
+		class := failure.Failed
 		if errors.Is(err, fs.ErrNotExist) {
-			code = exitUsage
+			class = failure.Usage
 		}
-		return nil, nil, codedError{errorf("%s: the directory cannot be read (%s); nothing was sent from there", o.Dir, rootOf(err)), code}
+		return nil, nil, failure.New(class, errorf("%s: the directory cannot be read (%s); nothing was sent from there", o.Dir, rootOf(err)))
 	}
 	other := 0
 	for _, l := range left {
@@ -202,7 +185,7 @@ func (e *emptying) plan(ctx context.Context, d *outgoing.Dir, names []string, o 
 		case errors.As(err, &missing):
 			e.unready(d, group, err)
 		default:
-			wrong = append(wrong, inbox.Outcome{Job: inbox.Job{Files: group}, Err: fileNameError{group[0], err}})
+			wrong = append(wrong, inbox.Outcome{Job: inbox.Job{Files: group}, Err: &inbox.FileNameError{Path: group[0], Err: err}})
 		}
 	}
 	return jobs, wrong, nil
@@ -211,9 +194,9 @@ func (e *emptying) plan(ctx context.Context, d *outgoing.Dir, names []string, o 
 // fits compares the name that a file already has with where it is to go.
 func (e *emptying) fits(j inbox.Job, o config.Outgoing) error {
 	err := fitsNamed(j, e.base.config, e.base.env, o.Application, naming.DateOf(e.app.now()))
-	var usage usageError
+	var usage *failure.UsageError
 	if errors.As(err, &usage) {
-		return usage.error
+		return usage.Err
 	}
 	return err
 }
@@ -332,11 +315,11 @@ func (e *emptying) moveLeft(ctx context.Context, d *outgoing.Dir, names []string
 func afterwards(s inbox.Submission) error {
 	switch s.State {
 	case inbox.Cancelled:
-		return codedError{hintedError{errorf("%s was given up; it was not sent", s.Set), text("to send the file after all, put it into the directory again")}, exitFailed}
+		return failure.New(failure.Failed, errorf("%s was given up; it was not sent", s.Set), text("to send the file after all, put it into the directory again"))
 	case inbox.NameUsed:
-		return codedError{hintedError{answered(s, false), text("see why: socbatch status %s", s.Set)}, exitUnknown}
+		return failure.New(failure.Unknown, answered(s, false), text("see why: socbatch status %s", s.Set))
 	case inbox.Refused:
-		return codedError{hintedError{errorf("%s was refused; it was not sent again", s.Set), text("see why: socbatch status %s", s.Set)}, exitRefused}
+		return failure.New(failure.Refused, errorf("%s was refused; it was not sent again", s.Set), text("see why: socbatch status %s", s.Set))
 	}
 	return nil
 }
@@ -410,7 +393,7 @@ func sentFromHere(o inbox.Outcome) bool {
 // and not because of the server, the connection or this machine.
 func ownFault(err error) bool {
 	var (
-		name    fileNameError
+		name    *inbox.FileNameError
 		faults  *inbox.FaultsError
 		app     *inbox.ApplicationError
 		replied *inbox.ReplyError
@@ -455,7 +438,7 @@ func (e *emptying) move(d *outgoing.Dir, o inbox.Outcome, parts []int) {
 			}
 		}
 		if err != nil && o.Err == nil {
-			o.Err = codedError{errorf("%s was sent as %s, and could not be moved to %s: %s; the next run does that, and sends nothing again", f, o.Submission.Set, d.Place(place), rootOf(err)), exitFailed}
+			o.Err = failure.New(failure.Failed, errorf("%s was sent as %s, and could not be moved to %s: %s; the next run does that, and sends nothing again", f, o.Submission.Set, d.Place(place), rootOf(err)))
 		} else if err != nil {
 			e.app.ui.warn("%s could not be moved to %s: %s", printable(f), printable(d.Place(place)), rootOf(err))
 		}

@@ -149,7 +149,7 @@ func TestOnlyWhatWasJudgedIsMoved(t *testing.T) {
 		{"sent", part, nil, true, true},
 		{"sent with other line ends", converted, nil, true, true},
 		{"refused for its contents", part, &inbox.FaultsError{Path: "a.xml"}, true, true},
-		{"refused for its name", part, fileNameError{"a.xml", errors.New("no name")}, false, true},
+		{"refused for its name", part, &inbox.FileNameError{Path: "a.xml", Err: errors.New("no name")}, false, true},
 		{"too large", part, &inbox.SourceError{Path: "a.xml", Err: inbox.ErrTooLarge}, false, true},
 		{"sent before", part, &inbox.AlreadyError{Existing: inbox.Submission{State: inbox.Sent}}, true, true},
 		{"not sent for another reason", part, transport.ErrPermission, true, false},
@@ -263,7 +263,7 @@ func TestOwnFault(t *testing.T) {
 		err  error
 		want bool
 	}{
-		{fileNameError{"FI.x", errors.New("x")}, true},
+		{&inbox.FileNameError{Path: "FI.x", Err: errors.New("x")}, true},
 		{&inbox.FaultsError{}, true},
 		{&inbox.ApplicationError{}, true},
 		{&inbox.NameUsedError{}, true},
@@ -299,20 +299,5 @@ func TestBySet(t *testing.T) {
 	got := fmt.Sprint(bySet([]string{b, "d/x.xml", "d/FI.broken", a}))
 	if want := fmt.Sprint([][]string{{b, a}, {"d/x.xml"}, {"d/FI.broken"}}); got != want {
 		t.Errorf("got %s", got)
-	}
-}
-
-func TestMostUrgent(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		codes []int
-		want  int
-	}{
-		{nil, exitDone}, {[]int{0, 0}, exitDone}, {[]int{0, exitTemporary, 0}, exitTemporary}, {[]int{exitAlready, exitFailed, 0}, exitFailed},
-		{[]int{exitLocked, exitTemporary}, exitLocked}, {[]int{exitUnknown, exitInterrupted}, exitUnknown},
-	} {
-		if got := mostUrgent(c.codes); got != c.want {
-			t.Errorf("%v: %d instead of %d", c.codes, got, c.want)
-		}
 	}
 }

@@ -16,8 +16,10 @@ import (
 
 	"github.com/socbatch/socbatch/internal/archive"
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/wording"
 )
 
 type pruneOptions struct {
@@ -101,7 +103,7 @@ func pruneFilter(a *app, c config.Config, o pruneOptions) (f ledger.PruneFilter,
 	age := c.Prune.After
 	if o.olderThan != "" {
 		if age, err = config.ParsePeriod(o.olderThan); err != nil {
-			return f, usageError{err}
+			return f, &failure.UsageError{Err: err}
 		}
 	}
 	if age == "" {
@@ -118,13 +120,13 @@ func confirmPrune(a *app, f ledger.PruneFilter, found archive.Pruned) error {
 		return usagef("nobody can be asked: say --yes to remove them, or --dry-run to see what would go; nothing was removed")
 	}
 	a.ui.ask("%s and the frozen copies of %s, all from before %s, will be removed for good. Go on? [y/N]",
-		count(found.Replies, "%d reply", "%d replies"), count(found.Sets, "%d declaration", "%d declarations"), clock(f.Before))
+		count(found.Replies, "%d reply", "%d replies"), count(found.Sets, "%d declaration", "%d declarations"), wording.Clock(f.Before))
 	answer, err := bufio.NewReader(io.LimitReader(in, 100)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	if !slices.Contains(strings.Fields(a.ui.text("y yes")), strings.ToLower(strings.TrimSpace(answer))) {
-		return codedError{errorf("nothing was removed"), exitInterrupted}
+		return failure.New(failure.Interrupted, errorf("nothing was removed"))
 	}
 	return nil
 }
@@ -155,10 +157,10 @@ func keptWords(reason string) lang.Text {
 func pruneResult(a *app, f ledger.PruneFilter, p archive.Pruned, sets, replies map[string]int, dry bool) {
 	u := a.ui
 	what := text("removed  %s and the frozen copies of %s (%s, %s), all from before %s", count(p.Replies, "%d reply", "%d replies"),
-		count(p.Sets, "%d declaration", "%d declarations"), count(p.Files, "%d file", "%d files"), sizeWords(p.Bytes), clock(f.Before))
+		count(p.Sets, "%d declaration", "%d declarations"), count(p.Files, "%d file", "%d files"), wording.Size(p.Bytes), wording.Clock(f.Before))
 	if dry {
 		what = text("would be removed  %s and the frozen copies of %s (%s, %s), all from before %s", count(p.Replies, "%d reply", "%d replies"),
-			count(p.Sets, "%d declaration", "%d declarations"), count(p.Files, "%d file", "%d files"), sizeWords(p.Bytes), clock(f.Before))
+			count(p.Sets, "%d declaration", "%d declarations"), count(p.Files, "%d file", "%d files"), wording.Size(p.Bytes), wording.Clock(f.Before))
 	}
 	u.result("%s", what)
 	for _, k := range []struct {

@@ -18,10 +18,12 @@ import (
 
 	"github.com/socbatch/socbatch/internal/answers"
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/reply"
 	"github.com/socbatch/socbatch/internal/seal"
+	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
 )
 
@@ -128,7 +130,7 @@ func runReplies(ctx context.Context, a *app, o repliesOptions) (err error) {
 func chosen(a *app, environment, since string) (env naming.Environment, from string, err error) {
 	if environment != "" {
 		if env, err = naming.ParseEnvironment(strings.ToUpper(environment)); err != nil {
-			return env, "", usageError{err}
+			return env, "", &failure.UsageError{Err: err}
 		}
 	}
 	if since != "" {
@@ -147,7 +149,7 @@ func (a *app) tellUnknown(application string) {
 		return
 	}
 	if x, ok := naming.NearestApplication(application); ok {
-		a.ui.warn("%s is not a known application: did you mean %s?", printable(application), applicationWords(x.Code))
+		a.ui.warn("%s is not a known application: did you mean %s?", printable(application), wording.Application(x.Code))
 	}
 }
 
@@ -168,7 +170,7 @@ func repliesTable(a *app, found []ledger.ListedReply) {
 	var rows [][]cell
 	for _, r := range found {
 		rows = append(rows, []cell{
-			{text: r.Name}, {text: clock(r.FetchedAt)}, {text: a.ui.in(whatReply(r))}, {text: outcomeWords(a.ui, r.Outcomes), state: worstOutcome(r.Outcomes)}, {text: dash(answeredWords(a.ui, r))},
+			{text: r.Name}, {text: wording.Clock(r.FetchedAt)}, {text: a.ui.in(whatReply(r))}, {text: outcomeWords(a.ui, r.Outcomes), state: worstOutcome(r.Outcomes)}, {text: dash(answeredWords(a.ui, r))},
 		})
 	}
 	a.ui.table([]column{{"REPLY", false}, {"FETCHED", false}, {"WHAT", true}, {"OUTCOME", false}, {"ANSWERS", true}}, rows)
@@ -177,10 +179,10 @@ func repliesTable(a *app, found []ledger.ListedReply) {
 // whatReply says what a reply is.
 func whatReply(r ledger.ListedReply) lang.Text {
 	if len(r.Kinds) == 1 {
-		return kindWords(r.Kinds[0])
+		return wording.Kind(r.Kinds[0])
 	}
 	if len(r.Kinds) > 1 {
-		return text("%s, %s", kindWords(r.Kinds[0]), kindWords(r.Kinds[1]))
+		return text("%s, %s", wording.Kind(r.Kinds[0]), wording.Kind(r.Kinds[1]))
 	}
 	if app, ok := naming.LookupApplication(r.Application); ok {
 		return lang.Word(app.Meaning)
@@ -277,7 +279,7 @@ func goneError(path string, r ledger.Reply, err error) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	case !r.PrunedAt.IsZero():
-		return errorf("%s was removed on %s by socbatch prune; the ledger still tells what it said: socbatch replies show %s", r.Name, clock(r.PrunedAt), r.Name)
+		return errorf("%s was removed on %s by socbatch prune; the ledger still tells what it said: socbatch replies show %s", r.Name, wording.Clock(r.PrunedAt), r.Name)
 	}
 	return errorf("%s is not in the archive any more", path)
 }
@@ -405,11 +407,10 @@ func readShown(reader *answers.Reader, r ledger.ListedReply, ties []ledger.Reply
 		}
 		return nil
 	})
-	var cred credentialError
 	var other *seal.OtherRecipientError
 	switch {
 	case err == nil:
-	case errors.As(err, &cred), errors.As(err, &other):
+	case failure.GivenClass(err) == failure.Credentials, errors.As(err, &other):
 		return out, err
 	case errors.Is(err, fs.ErrNotExist) && (!r.PrunedAt.IsZero() || !r.SealedAt.IsZero()):
 		for _, t := range ties {
@@ -425,28 +426,28 @@ func printShown(a *app, c config.Config, r jsonShownReply) {
 	u := a.ui
 	u.result("%s", r.Name)
 	var f fields
-	what := kindWords(r.Kind)
+	what := wording.Kind(r.Kind)
 	if _, ok := naming.LookupApplication(r.Application); ok {
-		what = applicationWords(r.Application)
+		what = wording.Application(r.Application)
 	}
 	f.add(text("what"), u.in(what))
 	f.add(text("environment"), r.Environment)
-	f.add(text("fetched"), u.text("%s, %d bytes", clock(r.FetchedAt), r.Size))
+	f.add(text("fetched"), u.text("%s, %d bytes", wording.Clock(r.FetchedAt), r.Size))
 	f.add(lang.Plain("SHA-256"), r.SHA256)
-	f.add(text("signature"), u.in(signatureWords(r.Signature)))
+	f.add(text("signature"), u.in(wording.Signature(r.Signature)))
 	stored := filepath.Join(c.Replies.Archive, filepath.FromSlash(r.Path))
 	switch {
 	case r.PrunedAt != nil:
-		f.add(text("removed"), u.text("%s, by socbatch prune", clock(*r.PrunedAt)))
+		f.add(text("removed"), u.text("%s, by socbatch prune", wording.Clock(*r.PrunedAt)))
 	case r.SealedAt != nil:
 		f.add(text("stored as"), stored+seal.Suffix)
-		f.add(text("encrypted"), clock(*r.SealedAt))
+		f.add(text("encrypted"), wording.Clock(*r.SealedAt))
 	default:
 		f.add(text("stored as"), stored)
 	}
 	switch {
 	case r.DeletedAt != nil:
-		f.add(text("on server"), u.text("deleted %s", clock(*r.DeletedAt)))
+		f.add(text("on server"), u.text("deleted %s", wording.Clock(*r.DeletedAt)))
 	default:
 		f.add(text("on server"), u.text("not deleted by socbatch"))
 	}
@@ -470,7 +471,7 @@ func printShown(a *app, c config.Config, r jsonShownReply) {
 func printForm(u *ui, codes *codeTeller, f jsonForm) {
 	head := u.text("form %d", f.Number)
 	if f.Outcome != "" {
-		head += "  " + u.mark(f.Outcome, u.in(outcomeWord(f.Outcome)))
+		head += "  " + u.mark(f.Outcome, u.in(wording.Outcome(f.Outcome)))
 	}
 	if f.Identification != "" {
 		head += "  " + printable(f.Identification)

@@ -15,6 +15,7 @@ import (
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/report"
+	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
 )
 
@@ -159,7 +160,7 @@ func (p reporter) page(ctx context.Context, found []inbox.Submission, trouble []
 	page := report.Page{
 		Language: string(u.lang),
 		Title:    u.text("Declarations of sender %s", dash(p.config.Sender)),
-		Subtitle: u.text("as of %s: %s since %s", clock(p.a.now()), count(len(found), "%d declaration", "%d declarations"), clock(p.from)),
+		Subtitle: u.text("as of %s: %s since %s", wording.Clock(p.a.now()), count(len(found), "%d declaration", "%d declarations"), wording.Clock(p.from)),
 		Footer:   u.text("Made by socbatch %s from its own ledger. It holds no content of declarations.", version),
 	}
 	for _, x := range []struct {
@@ -210,13 +211,13 @@ func (p reporter) row(s inbox.Submission, notes []string) []report.Cell {
 	u := p.a.ui
 	sent := "-"
 	if !s.SentAt.IsZero() {
-		sent = clock(s.SentAt)
+		sent = wording.Clock(s.SentAt)
 	}
-	state := report.Cell{Text: u.in(stateWords(s.State)), Tone: tone(p.standing(s))}
+	state := report.Cell{Text: u.in(wording.State(s.State)), Tone: tone(p.standing(s))}
 	if late(p.a, p.config, s) != inbox.InTime {
-		state.Text = u.text("%s, late (%s)", stateWords(s.State), ageWords(p.a.now().Sub(s.SentAt)))
+		state.Text = u.text("%s, late (%s)", wording.State(s.State), ageWords(p.a.now().Sub(s.SentAt)))
 	}
-	remark := report.Cell{Text: u.in(noteWords(s.Note)), Notes: notes}
+	remark := report.Cell{Text: u.in(wording.Note(s.Note)), Notes: notes}
 	if len(notes) == 0 {
 		remark.Text = dash(remark.Text)
 	}
@@ -279,7 +280,7 @@ func (p reporter) replies(found []ledger.ListedReply) report.Section {
 			remark = u.text("the same name was used before for other contents")
 		}
 		s.Rows = append(s.Rows, []report.Cell{
-			{Text: r.Name, Code: true}, {Text: clock(r.FetchedAt)}, {Text: u.in(signatureWords(r.Signature)), Tone: report.Bad}, {Text: dash(remark)},
+			{Text: r.Name, Code: true}, {Text: wording.Clock(r.FetchedAt)}, {Text: u.in(wording.Signature(r.Signature)), Tone: report.Bad}, {Text: dash(remark)},
 		})
 	}
 	return s

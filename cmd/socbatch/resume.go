@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"strings"
 	"time"
@@ -12,8 +11,10 @@ import (
 
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
+	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/transport"
 	"github.com/socbatch/socbatch/transport/sftp"
@@ -119,11 +120,11 @@ func runResume(ctx context.Context, a *app, o resumeOptions) (err error) {
 		a.ui.say("nothing is left to do")
 	}
 	list := []*jsonSubmission{}
-	codes := []int{}
+	var tally failure.Tally
 	var first error
 	for _, r := range finishLeft(ctx, a, w.ledger, w.deliverer, left) {
 		list = append(list, submissionJSON(r.set))
-		codes = append(codes, exitCode(r.err))
+		tally.Add(r.err)
 		if first == nil {
 			first = r.err
 		}
@@ -131,10 +132,9 @@ func runResume(ctx context.Context, a *app, o resumeOptions) (err error) {
 	a.sealFinished(ctx, c, w.ledger, "socbatch resume", nil, len(left))
 	out := map[string]any{"submissions": list}
 	if first != nil {
-		x := explain(first)
-		x.Code, x.Class = worst(codes), className(worst(codes))
-		out["error"] = x
-		err = toldError{codedError{first, worst(codes)}}
+		class := failure.Together(tally.Classes)
+		out["error"] = explain(first).of(class)
+		err = toldError{failure.New(class, first)}
 	}
 	a.ui.object(out)
 	return err
@@ -177,7 +177,7 @@ func finishLeft(ctx context.Context, a *app, l *ledger.Ledger, d *inbox.Delivere
 			}
 			return
 		}
-		a.ui.result("%s  %s", a.ui.mark(string(s.State), a.ui.in(stateWord(s.State))), s.Set)
+		a.ui.result("%s  %s", a.ui.mark(string(s.State), a.ui.in(wording.StateWord(s.State))), s.Set)
 	}
 	var unknown []*inbox.Submission
 	for i := range left {
@@ -195,23 +195,12 @@ func finishLeft(ctx context.Context, a *app, l *ledger.Ledger, d *inbox.Delivere
 	for _, s := range unknown {
 		var err error
 		if s.State == inbox.Unknown {
-			err = unsettledError{s.Set, serr}
+			err = &inbox.UnsettledError{Set: s.Set, Err: serr}
 		}
 		report(s, err)
 	}
 	return all
 }
-
-// unsettledError is a set whose outcome could not be found out now.
-type unsettledError struct {
-	set naming.Set
-	err error
-}
-
-func (u unsettledError) Error() string {
-	return fmt.Sprintf("%s: what became of it could not be found out: %v", u.set, u.err)
-}
-func (u unsettledError) Unwrap() error { return u.err }
 
 type handOptions struct {
 	name     string
@@ -362,14 +351,14 @@ func giveUp(ctx context.Context, a *app, w *workplace, s *inbox.Submission, agai
 	}
 	err := w.deliverer.Settle(ctx, []*inbox.Submission{s})
 	if s.State != inbox.Unknown {
-		a.ui.result("%s  %s  (found out by looking; nothing was sent under a new name)", a.ui.mark(string(s.State), a.ui.in(stateWord(s.State))), s.Set)
+		a.ui.result("%s  %s  (found out by looking; nothing was sent under a new name)", a.ui.mark(string(s.State), a.ui.in(wording.StateWord(s.State))), s.Set)
 		a.ui.object(map[string]any{"submission": submissionJSON(*s)})
 		return false, err
 	}
 	if err != nil && transport.ClassOf(err) != transport.Permanent {
 		return false, err
 	}
-	err = w.deliverer.Abandon(ctx, s, saidNotArrived+o.reason)
+	err = w.deliverer.Abandon(ctx, s, wording.SaidNotArrived+o.reason)
 	if err != nil && s.State == inbox.Cancelled {
 		a.ui.warn("%s", explain(err).Message)
 		err = nil
@@ -409,7 +398,7 @@ func runMarkSent(ctx context.Context, a *app, o handOptions) (err error) {
 	if s.State != inbox.Unknown {
 		return &inbox.StateError{Name: s.Set.String(), Now: s.State, To: inbox.Sent}
 	}
-	if err := w.ledger.Move(ctx, s.ID, inbox.Sent, saidSent+o.reason); err != nil {
+	if err := w.ledger.Move(ctx, s.ID, inbox.Sent, wording.SaidSent+o.reason); err != nil {
 		return err
 	}
 	if s, err = w.ledger.Submission(ctx, s.ID); err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"log/slog"
 	"maps"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/durable"
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/near"
 	"github.com/socbatch/socbatch/internal/schema"
@@ -133,16 +133,23 @@ deletes a reply on the server before it is safely stored.`,
 
 // wrongFlag says what is wrong with a flag.
 func wrongFlag(cmd *cobra.Command, err error) error {
-	var unknown *pflag.NotExistError
-	if !errors.As(err, &unknown) || unknown.GetSpecifiedShortnames() != "" {
-		return usageError{err}
+	switch x := err.(type) { //nolint:errorlint // pflag wraps nothing
+	case *pflag.NotExistError:
+		if x.GetSpecifiedShortnames() != "" {
+			return usagef("unknown flag: -%s", x.GetSpecifiedName())
+		}
+		var flags []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { flags = append(flags, f.Name) })
+		if meant, ok := near.Of(x.GetSpecifiedName(), flags); ok {
+			return usagef("unknown flag: --%s: did you mean --%s?", x.GetSpecifiedName(), meant)
+		}
+		return usagef("unknown flag: --%s", x.GetSpecifiedName())
+	case *pflag.ValueRequiredError:
+		return usagef("flag --%s needs a value", x.GetFlag().Name)
+	case *pflag.InvalidValueError:
+		return usagef("flag --%s cannot have the value %q", x.GetFlag().Name, x.GetValue())
 	}
-	var flags []string
-	cmd.Flags().VisitAll(func(f *pflag.Flag) { flags = append(flags, f.Name) })
-	if meant, ok := near.Of(unknown.GetSpecifiedName(), flags); ok {
-		return usagef("unknown flag: --%s: did you mean --%s?", unknown.GetSpecifiedName(), meant)
-	}
-	return usageError{err}
+	return &failure.UsageError{Err: err}
 }
 
 // noCommand refuses what stands where the name of a command is expected.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
 	"github.com/socbatch/socbatch/internal/outgoing"
@@ -59,7 +60,7 @@ type pass struct {
 	environments []naming.Environment
 	ledger       *ledger.Ledger
 	link         *link
-	toll         toll
+	tally        tally
 	out          jsonRun
 	sent, aside  int
 	refused      []inbox.Submission
@@ -144,7 +145,7 @@ func runPass(ctx context.Context, a *app, o runOptions) (err error) {
 
 // fail notes that a step failed. The same broken connection is told once.
 func (p *pass) fail(step string, env naming.Environment, err error) {
-	p.toll.add(err)
+	p.tally.Add(err)
 	p.out.Errors = append(p.out.Errors, jsonStep{step, string(env), explain(err)})
 	if !p.link.toldAlready(err) {
 		p.app.ui.tell(err)
@@ -188,7 +189,7 @@ func (p *pass) send(ctx context.Context, env naming.Environment) {
 	}
 	p.out.Left = append(p.out.Left, e.left...)
 	for i, x := range e.outcomes {
-		p.toll.add(x.Err)
+		p.tally.Add(x.Err)
 		p.out.Submissions = append(p.out.Submissions, sentJSON(x, e.movedOf(i), x.Submission, x.Err))
 		switch {
 		case x.Err == nil:
@@ -213,7 +214,7 @@ func (p *pass) resume(ctx context.Context, env naming.Environment) error {
 		inbox.Options{Parallel: p.config.Endpoint.Parallel, Pause: p.options.pause})
 	for _, f := range finishLeft(ctx, p.app, p.ledger, d, left) {
 		p.link.doubt(f.err)
-		p.toll.add(f.err)
+		p.tally.Add(f.err)
 		r := jsonResumed{Submission: submissionJSON(f.set)}
 		if f.err != nil {
 			x := explain(f.err)
@@ -239,10 +240,10 @@ func (p *pass) fetch(ctx context.Context) fetched {
 	if err != nil {
 		p.fail("fetch", "", err)
 	}
-	t, _ := got.toll()
-	p.toll.codes = append(p.toll.codes, t.codes...)
-	if t.first != nil {
-		p.toll.add(t.first)
+	t, _ := got.tally()
+	p.tally.Classes = append(p.tally.Classes, t.Classes...)
+	if t.First != nil {
+		p.tally.Add(t.First)
 	}
 	p.out.Fetch = fetchJSON(got)
 	return got
@@ -280,7 +281,7 @@ func (p *pass) report(ctx context.Context, got fetched) error {
 		}
 	}
 	u := p.app.ui
-	if p.sent+p.aside+len(got.read)+len(p.out.Resumed) == 0 && p.toll.first == nil {
+	if p.sent+p.aside+len(got.read)+len(p.out.Resumed) == 0 && p.tally.First == nil {
 		u.say("nothing to send, and nothing new")
 	} else {
 		u.say("%s sent, %s put aside, %s stored", count(p.sent, "%d declaration", "%d declarations"), count(p.aside, "%d declaration", "%d declarations"), count(len(got.read), "%d reply", "%d replies"))
@@ -318,9 +319,9 @@ func (p *pass) sayOpen() {
 
 // finish prints the JSON and decides the exit code.
 func (p *pass) finish() error {
-	err := p.toll.result(mostUrgent)
+	err := p.tally.result(failure.MostUrgent)
 	if err != nil {
-		x := p.toll.explain(mostUrgent)
+		x := p.tally.explain(failure.MostUrgent)
 		p.out.Error = &x
 	}
 	p.app.ui.object(p.out)

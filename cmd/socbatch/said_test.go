@@ -25,6 +25,7 @@ import (
 	"github.com/socbatch/socbatch/internal/problem"
 	"github.com/socbatch/socbatch/internal/report"
 	"github.com/socbatch/socbatch/internal/testkit"
+	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/sign"
 	"github.com/socbatch/socbatch/transport"
@@ -171,7 +172,7 @@ func TestErrorsAreSaid(t *testing.T) {
 			&lock.HeldError{Path: "send.lock", Holder: lock.Holder{PID: 1, Host: "here", Command: "socbatch submit", Since: time.Date(2026, 11, 25, 12, 0, 0, 0, time.Local)}},
 			&inbox.UnknownError{Set: set, Err: lost},
 			&inbox.UnknownError{Set: set, Err: syscall.EIO, Taken: true},
-			unsettledError{set, denied},
+			&inbox.UnsettledError{Set: set, Err: denied},
 			&inbox.AlreadyError{Existing: sets()[10], Same: true},
 			&inbox.NameUsedError{Name: set.String()},
 			&inbox.StateError{Name: set.String(), Now: inbox.Sent, To: inbox.Cancelled},
@@ -184,7 +185,7 @@ func TestErrorsAreSaid(t *testing.T) {
 			&inbox.SourceError{Path: "x.xml", Err: fs.ErrNotExist},
 			&inbox.SourceError{Path: "x.xml", Err: fmt.Errorf("%w: 5 bytes, 4 allowed", inbox.ErrTooLarge)},
 			host,
-			askWhom(host, config.Config{Status: config.Status{Contact: "Eranova"}}),
+			wording.AskWhom(host, "Eranova"),
 			connecting(transport.Temporary, transport.ErrTimedOut, os.ErrDeadlineExceeded),
 			connecting(transport.Temporary, transport.ErrNotSSH, io.EOF),
 			connecting(transport.Permanent, nil, &proxy.Error{Proxy: "proxy:3128", Reason: proxy.ErrAuthentication, Err: errors.New("HTTP status 407")}),

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/secret"
 	"github.com/socbatch/socbatch/sign"
@@ -247,7 +248,7 @@ func runSecretWhere(ctx context.Context, a *app) error {
 			found, err := a.finder(c).Where(ctx, s.wanted)
 			j.Source, j.Detail, said = string(found.Source), found.Detail, whereWords(found)
 			if err != nil {
-				x := explain(codedError{err, exitCredentials})
+				x := explain(failure.New(failure.Credentials, err))
 				j.Error, failed, said = &x, err, text("%s: cannot be read: %s", said, err)
 			}
 		}
@@ -257,7 +258,7 @@ func runSecretWhere(ctx context.Context, a *app) error {
 	a.ui.fields("", lines)
 	result := map[string]any{"secrets": out}
 	if failed != nil {
-		failed = codedError{toldError{failed}, exitCredentials}
+		failed = failure.New(failure.Credentials, toldError{failed})
 		result["error"] = explain(failed)
 	}
 	a.ui.object(result)

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/socbatch/socbatch/internal/config"
-	"github.com/socbatch/socbatch/internal/lang"
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/secret"
 )
 
@@ -80,10 +80,10 @@ func (a *app) secret(ctx context.Context, c config.Config, w secret.Wanted) (str
 	case errors.Is(err, context.Canceled):
 		return "", err
 	case errors.Is(err, secret.ErrNoTerminal):
-		return "", codedError{err, exitCredentials} // explain knows what to do
+		return "", failure.New(failure.Credentials, err) // explain knows what to do
 	default:
 		hint := text("where each password is taken from shows: socbatch secret where")
-		return "", codedError{credentialError{err, []lang.Text{hint}}, exitCredentials}
+		return "", failure.New(failure.Credentials, err, hint)
 	}
 	a.log.Debug("password found", "of", w.What, "from", string(found.Source), "detail", found.Detail)
 	if found.Source == secret.File && a.openToOthers(found.Detail) {

@@ -13,6 +13,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/socbatch/socbatch/internal/durable"
+	"github.com/socbatch/socbatch/internal/failure"
+	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/sign"
 )
@@ -244,7 +246,7 @@ func runVerify(_ context.Context, a *app, o verifyOptions) error {
 	sig, err := sign.Verify(bar.reader(in), fs, opts)
 	bar.done()
 	if err != nil {
-		return codedError{errorf("%s: %s; do not rely on this file", o.file, err), exitFailed}
+		return failure.New(failure.Failed, errorf("%s: %s; do not rely on this file", o.file, err))
 	}
 	info := sign.Describe(sig.Signer)
 	a.ui.result("valid  %s", printable(o.file))
@@ -252,7 +254,7 @@ func runVerify(_ context.Context, a *app, o verifyOptions) error {
 	f.add(text("signed by"), printable(info.Owner))
 	f.add(text("issued by"), printable(info.Issuer))
 	if !sig.SigningTime.IsZero() {
-		f.add(text("signed at"), a.ui.text("%s, as the signer says", clock(sig.SigningTime)))
+		f.add(text("signed at"), a.ui.text("%s, as the signer says", wording.Clock(sig.SigningTime)))
 	}
 	f.add(text("algorithm"), sig.Key+", "+sig.Digest)
 	a.ui.fields("  ", f)

@@ -13,6 +13,7 @@ import (
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
 )
 
@@ -124,14 +125,14 @@ func statusTable(a *app, c config.Config, found []inbox.Submission) {
 	for _, s := range found {
 		sent, age := "-", "-"
 		if !s.SentAt.IsZero() {
-			sent, age = clock(s.SentAt), ageWords(a.now().Sub(s.SentAt))
+			sent, age = wording.Clock(s.SentAt), ageWords(a.now().Sub(s.SentAt))
 		}
-		state := cell{text: a.ui.in(stateWords(s.State)), state: string(s.State)}
+		state := cell{text: a.ui.in(wording.State(s.State)), state: string(s.State)}
 		if late(a, c, s) != inbox.InTime {
 			age = a.ui.text("%s late", age)
 			state.state = "late"
 		}
-		rows = append(rows, []cell{{text: s.Set.String()}, {text: sent}, {text: age, state: state.state}, state, {text: dash(s.Ticket)}, {text: dash(a.ui.in(noteWords(s.Note)))}})
+		rows = append(rows, []cell{{text: s.Set.String()}, {text: sent}, {text: age, state: state.state}, state, {text: dash(s.Ticket)}, {text: dash(a.ui.in(wording.Note(s.Note)))}})
 	}
 	a.ui.table([]column{{"SET", false}, {"SENT", false}, {"AGE", false}, {"STATE", false}, {"RECEIPT", false}, {"REMARK", true}}, rows)
 }
@@ -170,8 +171,6 @@ func tellLate(a *app, c config.Config, found []inbox.Submission) {
 		a.ui.hint("run socbatch fetch; if nothing comes, call %s, with the name of the set and the ticket of the receipt", c.Status.Contact)
 	}
 }
-
-func clock(t time.Time) string { return t.In(naming.Brussels()).Format("2006-01-02 15:04") }
 
 func dash(s string) string {
 	if s == "" {
@@ -234,9 +233,9 @@ func e2j(e ledger.Event) jsonEvent {
 func frozenWords(sealed, pruned time.Time) lang.Text {
 	switch {
 	case !pruned.IsZero():
-		return text("removed %s", clock(pruned))
+		return text("removed %s", wording.Clock(pruned))
 	case !sealed.IsZero():
-		return text("encrypted %s", clock(sealed))
+		return text("encrypted %s", wording.Clock(sealed))
 	}
 	return lang.Text{}
 }
@@ -245,11 +244,11 @@ func printStory(a *app, s inbox.Submission, frozen lang.Text, history []ledger.E
 	u := a.ui
 	u.result("%s", s.Set)
 	var f fields
-	f.add(text("application"), u.in(applicationWords(s.Set.Application)))
+	f.add(text("application"), u.in(wording.Application(s.Set.Application)))
 	f.add(text("environment"), environmentWords(u, s.Set.Environment))
-	f.add(text("state"), u.mark(string(s.State), u.in(stateWords(s.State))))
+	f.add(text("state"), u.mark(string(s.State), u.in(wording.State(s.State))))
 	if s.Note != "" {
-		f.add(text("remark"), u.in(noteWords(s.Note)))
+		f.add(text("remark"), u.in(wording.Note(s.Note)))
 	}
 	if s.Ticket != "" {
 		f.add(text("receipt"), s.Ticket)
@@ -271,9 +270,9 @@ func printStory(a *app, s inbox.Submission, frozen lang.Text, history []ledger.E
 	u.result("  history")
 	for _, e := range history {
 		t, _ := time.Parse(time.RFC3339Nano, e.At)
-		line := fmt.Sprintf("%s  %s", t.In(naming.Brussels()).Format("2006-01-02 15:04:05"), u.in(stateWords(e.State)))
+		line := fmt.Sprintf("%s  %s", t.In(naming.Brussels()).Format("2006-01-02 15:04:05"), u.in(wording.State(e.State)))
 		if e.Note != "" {
-			line += ": " + u.in(noteWords(e.Note))
+			line += ": " + u.in(wording.Note(e.Note))
 		}
 		u.result("    %s", line)
 	}
@@ -290,12 +289,12 @@ func printAnswers(u *ui, answers []ledger.StoredAnswer) {
 			u.result("    … and %d more (--json has all)", len(answers)-maxShown)
 			break
 		}
-		line := u.in(kindWords(x.Kind)) + " " + u.in(outcomeWord(x.Outcome))
+		line := u.in(wording.Kind(x.Kind)) + " " + u.in(wording.Outcome(x.Outcome))
 		if x.Form > 0 {
 			line += u.text(", part %d form %d", x.Part, x.Form)
 		}
 		u.result("    %s  %s", x.Reply, u.mark(x.Outcome, line))
-		u.result("      signature %s; stored as %s", signatureWords(x.Signature), x.Path)
+		u.result("      signature %s; stored as %s", wording.Signature(x.Signature), x.Path)
 		for j, e := range x.Anomalies {
 			if j == maxShown {
 				u.result("      … and %d more", len(x.Anomalies)-maxShown)

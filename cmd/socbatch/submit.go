@@ -17,8 +17,10 @@ import (
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/declaration"
 	"github.com/socbatch/socbatch/internal/durable"
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
+	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/sign"
 	"github.com/socbatch/socbatch/transport"
@@ -169,7 +171,7 @@ func planSubmit(ctx context.Context, a *app, o submitOptions) (*submission, erro
 	}
 	c := s.config
 	if s.jobs, err = inbox.Plan(o.files, o.parts); err != nil {
-		return nil, usageError{err}
+		return nil, &failure.UsageError{Err: err}
 	}
 	env, err := environmentOf(o.environment, c, s.jobs)
 	if err != nil {
@@ -221,7 +223,7 @@ func environmentOf(flag string, c config.Config, jobs []inbox.Job) (naming.Envir
 	if flag != "" {
 		env, err := naming.ParseEnvironment(strings.ToUpper(flag))
 		if err != nil {
-			return "", usageError{err}
+			return "", &failure.UsageError{Err: err}
 		}
 		return env, nil
 	}
@@ -481,7 +483,7 @@ func settleLeft(ctx context.Context, a *app, l *ledger.Ledger, d *inbox.Delivere
 	err = d.Settle(ctx, sets)
 	for _, s := range sets {
 		if s.State != inbox.Unknown {
-			a.ui.say("  %s: %s (%s)", s.Set, stateWords(s.State), noteWords(s.Note))
+			a.ui.say("  %s: %s (%s)", s.Set, wording.State(s.State), wording.Note(s.Note))
 		}
 	}
 	if err != nil && (transport.ClassOf(err) == transport.Temporary || transport.ClassOf(err) == transport.Cancelled) {
@@ -520,7 +522,7 @@ func printWarnings(a *app, o inbox.Outcome) {
 func printOutcome(a *app, o inbox.Outcome) {
 	if onlyInterrupted(o.Err) { // which concerns all that follow
 		if !a.toldInterrupted {
-			a.ui.tell(hintedError{errorf("interrupted; what is not shown as sent was not sent"), text("run the same command again: it goes on where it stopped")})
+			a.ui.tell(failure.Hint(errorf("interrupted; what is not shown as sent was not sent"), text("run the same command again: it goes on where it stopped")))
 		}
 		a.toldInterrupted = true
 		return
@@ -543,7 +545,7 @@ func printOutcome(a *app, o inbox.Outcome) {
 	if o.Resumed {
 		detail += ", " + u.text("finished what an earlier run began")
 	}
-	u.result("%s  %s  %s (%s) to %s", u.mark(string(s.State), u.in(stateWord(s.State))), s.Set, jobName(o.Job), detail, s.Set.Inbox())
+	u.result("%s  %s  %s (%s) to %s", u.mark(string(s.State), u.in(wording.StateWord(s.State))), s.Set, jobName(o.Job), detail, s.Set.Inbox())
 }
 
 // onlyInterrupted reports whether nothing went wrong but that somebody ended the
@@ -606,7 +608,7 @@ func finish(a *app, s *submission, r results, answers []inbox.Submission, dry bo
 		Left        []jsonLeftFile `json:"left,omitempty"`
 		Error       *explanation   `json:"error,omitempty"`
 	}{DryRun: dry, Submissions: []jsonSent{}, Left: r.left}
-	var t toll
+	var t tally
 	for i, o := range r.outcomes {
 		sub := o.Submission
 		if x, ok := latest[sub.ID]; ok {
@@ -616,15 +618,15 @@ func finish(a *app, s *submission, r results, answers []inbox.Submission, dry bo
 		if err == nil && !dry && (s.options.wait > 0 || sub.State.NeedsPerson()) {
 			err = answered(sub, s.options.strict)
 		}
-		t.add(err)
+		t.Add(err)
 		out.Submissions = append(out.Submissions, sentJSON(o, r.movedOf(i), sub, err))
 	}
 	for _, err := range r.errs {
-		t.add(err)
+		t.Add(err)
 	}
-	err := t.result(worst)
+	err := t.result(failure.Together)
 	if err != nil {
-		x := t.explain(worst)
+		x := t.explain(failure.Together)
 		out.Error = &x
 	}
 	a.ui.object(out)
@@ -637,15 +639,15 @@ func answered(s inbox.Submission, strict bool) error {
 	switch s.State {
 	case inbox.AcceptedWithRemarks:
 		if strict {
-			return codedError{errorf("%s was accepted with remarks, and --strict was given", s.Set), exitRefused}
+			return failure.New(failure.Refused, errorf("%s was accepted with remarks, and --strict was given", s.Set))
 		}
 		return nil
 	case inbox.Accepted:
 		return nil
 	case inbox.Refused:
-		return codedError{errorf("%s was refused", s.Set), exitRefused}
+		return failure.New(failure.Refused, errorf("%s was refused", s.Set))
 	case inbox.NameUsed:
-		return codedError{errorf("%s: somebody else delivered under this name, and whether it is processed is not known", s.Set), exitUnknown}
+		return failure.New(failure.Unknown, errorf("%s: somebody else delivered under this name, and whether it is processed is not known", s.Set))
 	}
-	return codedError{errorf("%s has no final answer yet", s.Set), exitNoAnswer}
+	return failure.New(failure.NoAnswer, errorf("%s has no final answer yet", s.Set))
 }

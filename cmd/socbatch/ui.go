@@ -12,8 +12,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -345,14 +343,4 @@ func (u *ui) fieldLines(indent string, f fields) []string {
 		lines = append(lines, indent+label+strings.Repeat(" ", widest-width(label))+x.value)
 	}
 	return lines
-}
-
-// printable makes a text of the server or of a file name harmless for a
-// terminal: no control characters, nothing invisible, nothing that turns the
-// direction of writing.
-func printable(s string) string {
-	if strings.IndexFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }) < 0 {
-		return s
-	}
-	return fmt.Sprintf("%q", s)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/transport"
 )
@@ -29,7 +30,7 @@ func poll(ctx context.Context, a *app, most, interval time.Duration, look func(c
 		case err == nil:
 		case transport.ClassOf(err) == transport.Temporary:
 			a.ui.event("retry", map[string]any{"error": explain(err)})
-			a.ui.say("the server is not there now (%s); trying again", rootCause(err))
+			a.ui.say("the server is not there now (%s); trying again", wording.RootCause(err))
 		default:
 			return err
 		}
@@ -82,9 +83,9 @@ func (s *submission) await(ctx context.Context, a *app, l *ledger.Ledger, outcom
 		return all, nil
 	})
 	for _, sub := range latest {
-		line := a.ui.mark(string(sub.State), a.ui.in(stateWords(sub.State))) + "  " + sub.Set.String()
+		line := a.ui.mark(string(sub.State), a.ui.in(wording.State(sub.State))) + "  " + sub.Set.String()
 		if sub.Note != "" {
-			line += "  " + a.ui.in(noteWords(sub.Note))
+			line += "  " + a.ui.in(wording.Note(sub.Note))
 		}
 		a.ui.result("%s", line)
 		if sub.State == inbox.Refused {

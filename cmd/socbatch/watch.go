@@ -10,6 +10,7 @@ import (
 	"github.com/socbatch/socbatch/internal/heartbeat"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/metrics"
+	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
 )
 
@@ -84,7 +85,7 @@ func (a *app) sendHeartbeat(ctx context.Context, c config.Config) {
 		return
 	}
 	if err := heartbeat.Send(ctx, c.Monitoring.HeartbeatURL, "socbatch/"+version); err != nil {
-		a.ui.warn("the heartbeat could not be sent: %s", sentence(err))
+		a.ui.warn("the heartbeat could not be sent: %s", wording.Sentence(err))
 	}
 }
 
@@ -101,6 +102,6 @@ func (a *app) writeMetrics(ctx context.Context, l *ledger.Ledger, lerr error) {
 		err = errors.New("there is no ledger yet")
 	}
 	if err != nil {
-		a.ui.warn("the metrics could not be written to %s: %s", printable(path), sentence(err))
+		a.ui.warn("the metrics could not be written to %s: %s", printable(path), wording.Sentence(err))
 	}
 }

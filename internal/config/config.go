@@ -5,6 +5,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -335,21 +336,28 @@ type Error struct {
 	Problem error
 }
 
-func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString("configuration")
-	if e.Path != "" {
-		b.WriteString(" " + e.Path)
-		if e.Line > 0 {
-			b.WriteString(":" + strconv.Itoa(e.Line))
-		}
+func (e *Error) Error() string { return e.problem().Error() }
+
+// Said is as that of problem.Error.
+func (e *Error) Said() (format string, args []any) { return e.problem().Said() }
+
+func (e *Error) problem() *problem.Error {
+	where := problem.New("configuration")
+	switch {
+	case e.Path != "" && e.Line > 0:
+		where = problem.New("configuration %s:%d", e.Path, e.Line)
+	case e.Path != "":
+		where = problem.New("configuration %s", e.Path)
 	}
-	b.WriteString(": ")
+	cause := e.Problem
+	var p *fs.PathError
+	if errors.As(cause, &p) && p.Path == e.Path { // named just before
+		cause = p.Err
+	}
 	if e.Key != "" {
-		b.WriteString(e.Key + ": ")
+		return problem.New("%s: %s: %s", where, e.Key, cause)
 	}
-	b.WriteString(e.Problem.Error())
-	return b.String()
+	return problem.New("%s: %s", where, cause)
 }
 
 // Unwrap gives the problem.

@@ -15,6 +15,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/socbatch/socbatch/internal/durable"
+	"github.com/socbatch/socbatch/internal/problem"
 )
 
 // Holder says who has a lock.
@@ -31,11 +32,16 @@ type HeldError struct {
 	Holder Holder // zero where it is not known
 }
 
-func (e *HeldError) Error() string {
+func (e *HeldError) Error() string { return e.problem().Error() }
+
+// Said is as that of problem.Error.
+func (e *HeldError) Said() (format string, args []any) { return e.problem().Said() }
+
+func (e *HeldError) problem() *problem.Error {
 	if e.Holder.PID == 0 {
-		return "another process is at work (lock " + e.Path + ")"
+		return problem.New("another process is at work (lock %s)", e.Path)
 	}
-	return fmt.Sprintf("%q is at work since %s (process %d on %s, lock %s)", e.Holder.Command,
+	return problem.New("%q is at work since %s (process %d on %s, lock %s)", e.Holder.Command,
 		e.Holder.Since.Local().Format(time.DateTime), e.Holder.PID, e.Holder.Host, e.Path)
 }
 

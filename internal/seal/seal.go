@@ -193,8 +193,13 @@ type OtherRecipientError struct {
 	Identity string // file that was tried
 }
 
-func (e *OtherRecipientError) Error() string {
-	return fmt.Sprintf("%s was not encrypted for the identity in %s", e.Path, e.Identity)
+func (e *OtherRecipientError) Error() string { return e.problem().Error() }
+
+// Said is as that of problem.Error.
+func (e *OtherRecipientError) Said() (format string, args []any) { return e.problem().Said() }
+
+func (e *OtherRecipientError) problem() *problem.Error {
+	return problem.New("%s was not encrypted for the identity in %s", e.Path, e.Identity)
 }
 
 // Open opens an encrypted file. A damage in the middle shows while reading.

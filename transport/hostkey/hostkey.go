@@ -10,7 +10,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"slices"
@@ -58,20 +57,28 @@ type Error struct {
 }
 
 // Error names the host, the reason, and the fingerprints seen and expected.
-func (e *Error) Error() string {
-	s := fmt.Sprintf("%s: %v: server showed %s %s", e.Host, e.Reason, e.KeyType, e.Fingerprint)
+func (e *Error) Error() string { return e.problem().Error() }
+
+// Said is as that of problem.Error.
+func (e *Error) Said() (format string, args []any) { return e.problem().Said() }
+
+func (e *Error) problem() *problem.Error {
 	if len(e.Expected) == 0 {
-		return s
+		return problem.New("%s: %s: server showed %s %s", e.Host, e.Reason, e.KeyType, e.Fingerprint)
 	}
-	word := ", expected "
+	var pieces []any
+	for _, x := range e.Expected {
+		if x.File == "" {
+			pieces = append(pieces, problem.New("%s (pinned)", x.Fingerprint))
+		} else {
+			pieces = append(pieces, x.String())
+		}
+	}
+	expected := problem.New(strings.TrimSuffix(strings.Repeat("%s, ", len(pieces)), ", "), pieces...)
 	if errors.Is(e.Reason, ErrRevoked) {
-		word = ", revoked by "
+		return problem.New("%s: %s: server showed %s %s, revoked by %s", e.Host, e.Reason, e.KeyType, e.Fingerprint, expected)
 	}
-	parts := make([]string, len(e.Expected))
-	for i, x := range e.Expected {
-		parts[i] = x.String()
-	}
-	return s + word + strings.Join(parts, " or ")
+	return problem.New("%s: %s: server showed %s %s, expected %s", e.Host, e.Reason, e.KeyType, e.Fingerprint, expected)
 }
 
 // Unwrap returns the reason.
@@ -86,11 +93,16 @@ type FileError struct {
 }
 
 // Error names the file, the line and the damage.
-func (e *FileError) Error() string {
+func (e *FileError) Error() string { return e.problem().Error() }
+
+// Said is as that of problem.Error.
+func (e *FileError) Said() (format string, args []any) { return e.problem().Said() }
+
+func (e *FileError) problem() *problem.Error {
 	if e.Line == 0 {
-		return fmt.Sprintf("known_hosts file %s: %v", e.File, e.Err)
+		return problem.New("known_hosts file %s: %s", e.File, e.Err)
 	}
-	return fmt.Sprintf("known_hosts file %s, line %d: %v", e.File, e.Line, e.Err)
+	return problem.New("known_hosts file %s, line %d: %s", e.File, e.Line, e.Err)
 }
 
 // Unwrap returns the cause.

@@ -17,6 +17,7 @@ import (
 
 	netproxy "golang.org/x/net/proxy"
 
+	"github.com/socbatch/socbatch/internal/problem"
 	"github.com/socbatch/socbatch/transport"
 )
 
@@ -44,12 +45,16 @@ type Error struct {
 }
 
 // Error names the proxy, the reason and the cause.
-func (e *Error) Error() string {
-	s := "proxy " + e.Proxy + ": " + e.Reason.Error()
-	if e.Err != nil {
-		s += ": " + e.Err.Error()
+func (e *Error) Error() string { return e.problem().Error() }
+
+// Said is as that of problem.Error.
+func (e *Error) Said() (format string, args []any) { return e.problem().Said() }
+
+func (e *Error) problem() *problem.Error {
+	if e.Err == nil {
+		return problem.New("proxy %s: %s", e.Proxy, e.Reason)
 	}
-	return s
+	return problem.New("proxy %s: %s: %s", e.Proxy, e.Reason, e.Err)
 }
 
 // Unwrap gives the reason and the cause.

@@ -22,6 +22,8 @@ import (
 
 	"github.com/youmark/pkcs8"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/socbatch/socbatch/internal/problem"
 )
 
 // Kinds of errors, for errors.Is.
@@ -47,12 +49,17 @@ type FormatError struct {
 }
 
 // Error returns what was found and the cause, without the hint.
-func (e *FormatError) Error() string {
-	s := ErrFormat.Error() + ": found " + e.Found
-	if e.Err != nil {
-		s += ": " + e.Err.Error()
+func (e *FormatError) Error() string { return e.problem().Error() }
+
+// Said is as that of problem.Error.
+func (e *FormatError) Said() (format string, args []any) { return e.problem().Said() }
+
+func (e *FormatError) problem() *problem.Error {
+	found := problem.New("not a usable SSH key: found %s", problem.Word(e.Found))
+	if e.Err == nil {
+		return found
 	}
-	return s
+	return problem.New("%s: %s", found, e.Err)
 }
 
 // Is matches ErrFormat.

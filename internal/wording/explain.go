@@ -1,4 +1,4 @@
-package main
+package wording
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
@@ -23,26 +24,26 @@ import (
 	"github.com/socbatch/socbatch/transport/sshkey"
 )
 
-// explanation is an error as a person and a program get it.
-type explanation struct {
-	Code    int         `json:"code"`  // exit code
-	Class   string      `json:"class"` // stable word for programs
-	Message lang.Text   `json:"message"`
-	Hints   []lang.Text `json:"hints"`
+// Explanation is an error as a person and a program get it.
+type Explanation struct {
+	Class failure.Class // what exit codes are made of
+	// Kind is a stable word for programs: that of the class, or one that says more.
+	Kind    string
+	Message lang.Text
+	Hints   []lang.Text
 }
 
-func (x *explanation) hint(format string, args ...any) {
-	x.Hints = append(x.Hints, text(format, args...))
+func (x *Explanation) hint(format string, args ...any) {
+	x.Hints = append(x.Hints, Text(format, args...))
 }
 
-// explain is the one place where an error becomes words: what happened, to
+// Explain is the one place where an error becomes words: what happened, to
 // which file, what was not done, and what to do next.
-func explain(err error) explanation {
-	x := explanation{Code: exitCode(err), Message: words(err), Hints: []lang.Text{}}
-	x.Class = className(x.Code)
-
+func Explain(err error) Explanation {
+	class := failure.ClassOf(err)
+	x := Explanation{Class: class, Kind: string(class), Message: Of(err), Hints: []lang.Text{}}
 	var (
-		usage    usageError
+		usage    *failure.UsageError
 		cfg      *config.Error
 		held     *lock.HeldError
 		already  *inbox.AlreadyError
@@ -50,7 +51,7 @@ func explain(err error) explanation {
 		used     *inbox.NameUsedError
 		state    *inbox.StateError
 		unknown  *inbox.UnknownError
-		still    unsettledError
+		still    *inbox.UnsettledError
 		faults   *inbox.FaultsError
 		app      *inbox.ApplicationError
 		replied  *inbox.ReplyError
@@ -61,39 +62,37 @@ func explain(err error) explanation {
 		hostFile *hostkey.FileError
 		sshFile  *sshkey.FormatError
 		xsd      *schema.FileError
-		told     credentialError
 		sealed   *seal.OtherRecipientError
-		hinted   hintedError
-		name     fileNameError
+		name     *inbox.FileNameError
 		path     *fs.PathError
 	)
 	switch {
 	case errors.Is(err, schema.ErrNoProgram):
-		x.Class = "configuration"
-		x.Message = text("%s; nothing was done", schema.ErrNoProgram)
+		x.Kind = "configuration"
+		x.Message = Text("%s; nothing was done", schema.ErrNoProgram)
 		x.hint("install it (Debian, Ubuntu: libxml2-utils; Red Hat: libxml2; Windows: it comes with libxml2), or leave out --schema and schema_dir")
 	case errors.As(err, &usage):
 		x.hint("see: socbatch help")
 	case errors.As(err, &cfg):
-		x.Class = "configuration"
+		x.Kind = "configuration"
 		x.hint("correct the configuration; nothing was done")
 	case errors.As(err, &held):
-		x.Message = text("%s; nothing was done", held)
+		x.Message = Text("%s; nothing was done", held)
 		x.hint("wait until it is ready, or let this command wait with --lock-wait 5m")
 	case errors.As(err, &unknown):
-		x.Message = text("%s: the GO was asked for and the server did not confirm it (%s); whether it is processed is not known, and it was not sent again", unknown.Set, rootCause(unknown.Err))
+		x.Message = Text("%s: the GO was asked for and the server did not confirm it (%s); whether it is processed is not known, and it was not sent again", unknown.Set, RootCause(unknown.Err))
 		if unknown.Taken {
-			x.Message = text("%s: the server took it, and that could not be recorded here (%s); it was not sent again", unknown.Set, rootCause(unknown.Err))
+			x.Message = Text("%s: the server took it, and that could not be recorded here (%s); it was not sent again", unknown.Set, RootCause(unknown.Err))
 		}
 		x.ledgerHint(ledger.TroubleOf(unknown.Err))
 		x.hint("find out with: socbatch resume --env %s", unknown.Set.Environment)
 	case errors.As(err, &still):
-		x.Message = text("%s: what became of it could not be found out (%s); nothing was sent", still.set, rootCause(still.err))
-		if transport.ClassOf(still.err) == transport.Permanent {
-			x.hint("ask the office whether it arrived, then say so: socbatch mark-sent %s --reason \"…\"", still.set)
-			x.hint("or, if it did not arrive: socbatch resubmit %s --reason \"…\"", still.set)
+		x.Message = Text("%s: what became of it could not be found out (%s); nothing was sent", still.Set, RootCause(still.Err))
+		if transport.ClassOf(still.Err) == transport.Permanent {
+			x.hint("ask the office whether it arrived, then say so: socbatch mark-sent %s --reason \"…\"", still.Set)
+			x.hint("or, if it did not arrive: socbatch resubmit %s --reason \"…\"", still.Set)
 		} else {
-			x.hint("try again later: socbatch resume --env %s", still.set.Environment)
+			x.hint("try again later: socbatch resume --env %s", still.Set.Environment)
 		}
 	case errors.As(err, &already):
 		x.Message = alreadyMessage(already)
@@ -104,37 +103,37 @@ func explain(err error) explanation {
 			x.hint("to send it a second time all the same: --resubmit --reason \"…\"")
 		}
 	case errors.As(err, &maybe):
-		x.Class = "maybe-sent"
-		x.Message = text("it may have been sent already: the office had %s by %s (%s), which was not delivered by this ledger, and the file is older than that; nothing was sent", maybe.Use.Name, clock(maybe.Use.SeenAt), maybe.Use.Reply)
+		x.Kind = "maybe-sent"
+		x.Message = Text("it may have been sent already: the office had %s by %s (%s), which was not delivered by this ledger, and the file is older than that; nothing was sent", maybe.Use.Name, Clock(maybe.Use.SeenAt), maybe.Use.Reply)
 		x.hint("look on the portal, or ask the office, whether this declaration is there; if this ledger was lost or put back, put back its newest copy")
 		x.hint("if it is not there: socbatch submit FILE --resubmit --reason \"…\"")
 	case errors.As(err, &used):
-		x.Class = "name-used"
-		x.Message = text("%s, and the server refuses a name that it saw before (ACRF-133); nothing was sent", used)
+		x.Kind = "name-used"
+		x.Message = Text("%s, and the server refuses a name that it saw before (ACRF-133); nothing was sent", used)
 		x.hint("rename the file with another sequence, or give it any other name and let socbatch choose")
 	case errors.As(err, &state):
-		x.Class = "state"
-		x.Message = text("%s is %s: that cannot be done now", state.Name, lang.Word(string(state.Now)))
+		x.Kind = "state"
+		x.Message = Text("%s is %s: that cannot be done now", state.Name, lang.Word(string(state.Now)))
 		x.hint("see: socbatch status %s", state.Name)
 	case errors.As(err, &replied):
-		x.Class = "reply"
-		x.Message = text("%s: %s; it was not sent", printable(replied.Path), replied)
-		x.hint(readReplies)
+		x.Kind = "reply"
+		x.Message = Text("%s: %s; it was not sent", Printable(replied.Path), replied)
+		x.hint(ReadReplies)
 		if replied.Application != "" {
 			x.hint("it is sent only with --app %s, which says that this is meant", replied.Application)
 		} else {
 			x.hint("it is sent only with --app CODE, which says that this is meant")
 		}
 	case errors.As(err, &faults):
-		x.Class = "declaration"
-		x.Message = text("%s would be refused, and was not sent: %s", printable(faults.Path), faults)
+		x.Kind = "declaration"
+		x.Message = Text("%s would be refused, and was not sent: %s", Printable(faults.Path), faults)
 		x.hint("correct the file, or send it as it is with --skip-checks")
 	case errors.As(err, &app):
-		x.Class = "application"
-		x.Message = text("%s: %s; it was not sent", printable(app.Path), app)
+		x.Kind = "application"
+		x.Message = Text("%s: %s; it was not sent", Printable(app.Path), app)
 		x.hint("say which with --app CODE; socbatch name --applications lists them")
 	case errors.As(err, &source):
-		x.Class = "file"
+		x.Kind = "file"
 		x.Message = sourceMessage(source)
 		switch {
 		case errors.Is(err, inbox.ErrChanging):
@@ -143,26 +142,27 @@ func explain(err error) explanation {
 			x.hint("get the schema files anew from the office's site, or leave out --schema and schema_dir")
 		}
 	case errors.As(err, &spool):
-		x.Class = "spool"
-		x.Message = text("%s: %s; it was not sent", spool.Set, spool)
+		x.Kind = "spool"
+		x.Message = Text("%s: %s; it was not sent", spool.Set, spool)
 		x.hint("give the set up with: socbatch cancel %s; then submit the file again", spool.Set)
 	case errors.As(err, &behind):
 		x.hint("clean up later with: socbatch cancel %s", behind.Set)
 	case errors.Is(err, naming.ErrSequenceExhausted):
 		x.hint("submit again tomorrow: a new day begins at 00001")
 	case errors.As(err, &host):
-		var wrong wrongServerError
-		_ = errors.As(err, &wrong)
-		hostKeyHints(&x, host, wrong.contact)
+		var office *contactError
+		contact := ""
+		if errors.As(err, &office) {
+			contact = office.contact
+		}
+		hostKeyHints(&x, host, contact)
 	case errors.As(err, &hostFile):
 		x.hint("repair or remove that line: a damaged file is not used at all, since the line could be one that revokes a key")
-	case errors.As(err, &hinted):
-		x.Hints = append(x.Hints, hinted.hint)
+	case failure.HintsOf(err) != nil:
+		x.Hints = append(x.Hints, failure.HintsOf(err)...)
 	case errors.As(err, &name):
-		x.Class = "file"
+		x.Kind = "file"
 		x.hint("rename the file, or give it any other name and let socbatch choose")
-	case errors.As(err, &told):
-		x.Hints = append(x.Hints, told.hints...)
 	case errors.As(err, &sealed):
 		x.hint("it needs the identity of the recipient that was configured then; a file may hold several identities, one on each line")
 	case errors.As(err, &sshFile):
@@ -183,28 +183,28 @@ func explain(err error) explanation {
 	case errors.Is(err, ledger.ErrNoSubmission):
 		x.hint("socbatch status lists the sets that were sent from here")
 	case errors.Is(err, context.Canceled):
-		x.Message = text("interrupted")
+		x.Message = Text("interrupted")
 		x.hint("run the same command again: it goes on where it stopped")
 	case ledger.TroubleOf(err) != ledger.NoTrouble:
-		x.Class = "ledger"
+		x.Kind = "ledger"
 		x.ledgerHint(ledger.TroubleOf(err))
 		if ledger.TroubleOf(err) == ledger.Busy {
-			x.Class = "locked"
+			x.Kind = "locked"
 		} else {
 			x.safe()
 		}
 	case errors.As(err, &path) && errors.Is(path.Err, fs.ErrPermission):
 		x.hint("see who may read and write the file and its directory, and as which user socbatch runs")
 	case errors.Is(err, syscall.ENOSPC):
-		x.Class = "disk"
+		x.Kind = "disk"
 		x.hint("make room on the disk, then run the same command again: it goes on where it stopped")
 		x.safe()
 	case errors.Is(err, syscall.EROFS):
-		x.Class = "disk"
+		x.Kind = "disk"
 		x.hint("the directory must be writable: choose another with --state-dir or state_dir")
 		x.safe()
 	case errors.Is(err, syscall.EIO):
-		x.Class = "disk"
+		x.Kind = "disk"
 		x.hint("the disk does not work as it should: check it, then run the same command again: it goes on where it stopped")
 		x.safe()
 	default:
@@ -213,13 +213,13 @@ func explain(err error) explanation {
 	return x
 }
 
-// readReplies is for a reply that was taken for a declaration.
-const readReplies = "list the replies that were fetched with: socbatch replies; look up an error code in one with: socbatch explain CODE"
+// ReadReplies is for a reply that was taken for a declaration.
+const ReadReplies = "list the replies that were fetched with: socbatch replies; look up an error code in one with: socbatch explain CODE"
 
-func transportHints(x *explanation, err error) {
+func transportHints(x *Explanation, err error) {
 	if p, ok := errors.AsType[*proxy.Error](err); ok {
 		if !p.Temporary() {
-			x.Class = "proxy"
+			x.Kind = "proxy"
 		}
 		proxyHints(x, p)
 	} else if c, ok := errors.AsType[*transport.ConnectError](err); ok {
@@ -249,7 +249,7 @@ func transportHints(x *explanation, err error) {
 
 const notTheServer = "what answers is not the server that was meant, or it is broken: check endpoint.host and endpoint.port, else call the office"
 
-func connectHints(x *explanation, c *transport.ConnectError, err error) {
+func connectHints(x *Explanation, c *transport.ConnectError, err error) {
 	switch c.Reason {
 	case transport.ErrNameUnknown, transport.ErrNameLookup: //nolint:errorlint // one of the sentinels itself
 		x.hint("check endpoint.host, and that this machine can look up names")
@@ -275,7 +275,7 @@ func connectHints(x *explanation, c *transport.ConnectError, err error) {
 }
 
 // firewallHint is what the administrator of a firewall needs to hear.
-func firewallHint(x *explanation, err error) {
+func firewallHint(x *Explanation, err error) {
 	t, ok := errors.AsType[*transport.Error](err)
 	if !ok || t.Op != "connect" {
 		return // it broke off later
@@ -287,7 +287,7 @@ func firewallHint(x *explanation, err error) {
 	x.hint("if it stays so, tell the administrator of the firewall: outgoing TCP from this machine to %s, port %s, must be open; it is SSH, not TLS, and must be neither inspected nor sent through a web proxy", host, port)
 }
 
-func proxyHints(x *explanation, e *proxy.Error) {
+func proxyHints(x *Explanation, e *proxy.Error) {
 	switch e.Reason {
 	case proxy.ErrUnreachable: //nolint:errorlint // one of the sentinels itself
 		x.hint("check the address of the proxy (endpoint.proxy), and that it is running")
@@ -305,11 +305,11 @@ func proxyHints(x *explanation, e *proxy.Error) {
 }
 
 // safe says what a broken disk cannot have done.
-func (x *explanation) safe() {
+func (x *Explanation) safe() {
 	x.hint("nothing is sent, or deleted on the server, before it is safe on this disk")
 }
 
-func (x *explanation) ledgerHint(t ledger.Trouble) {
+func (x *Explanation) ledgerHint(t ledger.Trouble) {
 	switch t {
 	case ledger.NoTrouble:
 	case ledger.Busy:
@@ -325,31 +325,31 @@ func (x *explanation) ledgerHint(t ledger.Trouble) {
 	}
 }
 
-// confirmKey says how a new key comes to be accepted.
-const confirmKey = "compare the fingerprint with the one that the office gives you by telephone; if it is the same, accept it once: socbatch hostkey accept %s"
+// ConfirmKey says how a new key comes to be accepted.
+const ConfirmKey = "compare the fingerprint with the one that the office gives you by telephone; if it is the same, accept it once: socbatch hostkey accept %s"
 
-// wrongServerError is a host key that is not accepted, with whom to ask.
-type wrongServerError struct {
+// contactError is a host key that is not accepted, with whom to ask.
+type contactError struct {
 	error
 	contact string
 }
 
-func (w wrongServerError) Unwrap() error { return w.error }
+func (e *contactError) Unwrap() error { return e.error }
 
-// askWhom tells an error about a host key whom to ask.
-func askWhom(err error, c config.Config) error {
-	if host, ok := errors.AsType[*hostkey.Error](err); ok && c.Status.Contact != "" && !errors.Is(host, hostkey.ErrUnknown) {
-		return wrongServerError{err, c.Status.Contact}
+// AskWhom tells an error about a host key whom to ask.
+func AskWhom(err error, contact string) error {
+	if host, ok := errors.AsType[*hostkey.Error](err); ok && contact != "" && !errors.Is(host, hostkey.ErrUnknown) {
+		return &contactError{err, contact}
 	}
 	return err
 }
 
-func hostKeyHints(x *explanation, e *hostkey.Error, contact string) {
-	x.Class = "host-key"
-	x.Message = text("%s; the connection was ended before anything was sent", e)
+func hostKeyHints(x *Explanation, e *hostkey.Error, contact string) {
+	x.Kind = "host-key"
+	x.Message = Text("%s; the connection was ended before anything was sent", e)
 	switch {
 	case errors.Is(e, hostkey.ErrUnknown):
-		x.hint(confirmKey, e.Fingerprint)
+		x.hint(ConfirmKey, e.Fingerprint)
 		return
 	case errors.Is(e, hostkey.ErrRevoked):
 		x.hint("this key was declared stolen or lost: do not connect; ask the office for its new key")
@@ -358,7 +358,7 @@ func hostKeyHints(x *explanation, e *hostkey.Error, contact string) {
 		x.hint("ask the office for the fingerprint of its key, at a number that you know; do not go on before it has confirmed it")
 	}
 	if contact != "" {
-		x.hint("whom to ask: %s", printable(contact))
+		x.hint("whom to ask: %s", Printable(contact))
 	}
 	if errors.Is(e, hostkey.ErrChanged) {
 		x.hint("if it is confirmed: socbatch hostkey remove %s, then socbatch hostkey accept %s; a fingerprint in endpoint.host_keys is yours to replace", e.Host, e.Fingerprint)
@@ -367,70 +367,41 @@ func hostKeyHints(x *explanation, e *hostkey.Error, contact string) {
 
 func alreadyMessage(e *inbox.AlreadyError) lang.Text {
 	old := e.Existing
-	what := text("this declaration")
+	what := Text("this declaration")
 	if len(old.Parts) > 1 && !e.Same {
-		what = text("part %d", e.Part)
+		what = Text("part %d", e.Part)
 	}
 	if old.SentAt.IsZero() {
-		return text("%s was prepared already on %s as %s (now %s); nothing was sent", what, clock(old.CreatedAt), old.Set, stateWords(old.State))
+		return Text("%s was prepared already on %s as %s (now %s); nothing was sent", what, Clock(old.CreatedAt), old.Set, State(old.State))
 	}
-	return text("%s was sent already on %s as %s (now %s); nothing was sent", what, clock(old.SentAt), old.Set, stateWords(old.State))
+	return Text("%s was sent already on %s as %s (now %s); nothing was sent", what, Clock(old.SentAt), old.Set, State(old.State))
 }
 
 func sourceMessage(e *inbox.SourceError) lang.Text {
-	return text("%s: %s; it was not sent", printable(e.Path), sourceReason(e))
+	return Text("%s: %s; it was not sent", Printable(e.Path), SourceReason(e))
 }
 
-// sourceReason is why a file cannot be taken in.
-func sourceReason(e *inbox.SourceError) lang.Text {
+// SourceReason is why a file cannot be taken in.
+func SourceReason(e *inbox.SourceError) lang.Text {
 	switch {
 	case errors.Is(e.Err, fs.ErrNotExist):
-		return text("there is no such file")
+		return Text("there is no such file")
 	case errors.Is(e.Err, fs.ErrPermission):
-		return text("you may not read it")
+		return Text("you may not read it")
 	case errors.Is(e.Err, inbox.ErrNotRegular):
 		if info, err := os.Stat(e.Path); err == nil && info.IsDir() {
-			return text("it is a directory: name the files in it")
+			return Text("it is a directory: name the files in it")
 		}
-		return text("it is not a file")
+		return Text("it is not a file")
 	}
-	return words(e.Err)
+	return Of(e.Err)
 }
 
-// rootCause is what was wrong, without where.
-func rootCause(err error) lang.Text {
+// RootCause is what was wrong, without where.
+func RootCause(err error) lang.Text {
 	var e *transport.Error
 	if errors.As(err, &e) && e.Kind != nil {
-		return words(e.Kind)
+		return Of(e.Kind)
 	}
-	return words(err)
-}
-
-// className is the word for an exit code in JSON.
-func className(code int) string {
-	switch code {
-	case exitDone:
-		return "done"
-	case exitUsage:
-		return "usage"
-	case exitPartly:
-		return "partly"
-	case exitCredentials:
-		return "credentials"
-	case exitTemporary:
-		return "temporary"
-	case exitRefused:
-		return "refused"
-	case exitAlready:
-		return "already-sent"
-	case exitNoAnswer:
-		return "no-answer"
-	case exitUnknown:
-		return "unknown"
-	case exitLocked:
-		return "locked"
-	case exitInterrupted:
-		return "interrupted"
-	}
-	return "failed"
+	return Of(err)
 }
