@@ -15,7 +15,7 @@ import (
 type questioner func(question string, secret bool) (string, error)
 
 // questions is how to ask; nil with --no-input.
-func (a *app) questions(ctx context.Context, noInput bool) questioner {
+func (a *program) questions(ctx context.Context, noInput bool) questioner {
 	switch {
 	case noInput:
 		return nil
@@ -32,7 +32,7 @@ func (a *app) questions(ctx context.Context, noInput bool) questioner {
 
 // line asks for a line; an empty answer is the proposal. check says what is
 // wrong with an answer, and it is asked again.
-func (a *app) line(ask questioner, question lang.Text, proposal string, check func(string) error) (string, error) {
+func (a *program) line(ask questioner, question lang.Text, proposal string, check func(string) error) (string, error) {
 	full := a.ui.in(question)
 	if proposal != "" {
 		full += " [" + proposal + "]"
@@ -54,7 +54,7 @@ func (a *app) line(ask questioner, question lang.Text, proposal string, check fu
 }
 
 // yes asks a question of yes or no.
-func yes(a *app, ask questioner, question lang.Text, proposal bool) (bool, error) {
+func yes(a *program, ask questioner, question lang.Text, proposal bool) (bool, error) {
 	shown := text("yes/no")
 	first := map[bool]string{true: a.ui.text("yes"), false: a.ui.text("no")}
 	for {
@@ -74,7 +74,7 @@ func yes(a *app, ask questioner, question lang.Text, proposal bool) (bool, error
 }
 
 // newPassword asks for a new password, twice.
-func (a *app) newPassword(ask questioner, question lang.Text, check func(string) error) (string, error) {
+func (a *program) newPassword(ask questioner, question lang.Text, check func(string) error) (string, error) {
 	for {
 		first, err := ask(a.ui.in(question), true)
 		if err != nil {

@@ -27,7 +27,7 @@ type certOptions struct {
 	pem  bool
 }
 
-func newCertCmd(a *app) *cobra.Command {
+func newCertCmd(a *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cert",
 		Short: "Show the signing certificate, and write it for the portal",
@@ -38,7 +38,7 @@ func newCertCmd(a *app) *cobra.Command {
 	return cmd
 }
 
-func newCertShowCmd(a *app, run func(context.Context, *app, certOptions) error) *cobra.Command {
+func newCertShowCmd(a *program, run func(context.Context, *program, certOptions) error) *cobra.Command {
 	var o certOptions
 	cmd := &cobra.Command{
 		Use:   "show [FILE]",
@@ -62,7 +62,7 @@ which of them signs now.`,
 	return cmd
 }
 
-func newCertExportCmd(a *app, run func(context.Context, *app, certOptions) error) *cobra.Command {
+func newCertExportCmd(a *program, run func(context.Context, *program, certOptions) error) *cobra.Command {
 	var o certOptions
 	cmd := &cobra.Command{
 		Use:   "export [FILE]",
@@ -94,7 +94,7 @@ type shownCert struct {
 	signs      bool  // it is the one that signs now
 }
 
-func runCertShow(ctx context.Context, a *app, o certOptions) error {
+func runCertShow(ctx context.Context, a *program, o certOptions) error {
 	c, err := a.config()
 	if err != nil {
 		return err
@@ -145,7 +145,7 @@ func noCertificate() error {
 
 // readCertificate reads a certificate from a .p12, with its password, or from a
 // file that needs none.
-func (a *app) readCertificate(ctx context.Context, c config.Config, path string) (*x509.Certificate, error) {
+func (a *program) readCertificate(ctx context.Context, c config.Config, path string) (*x509.Certificate, error) {
 	failed := func(err error) error {
 		hint := text("name the file of a certificate: .p12, .pfx, .cer, .crt or .pem")
 		switch {
@@ -204,7 +204,7 @@ func readWithin(path string, most int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, most+1))
 }
 
-func (a *app) printCertificate(c config.Config, s shownCert) {
+func (a *program) printCertificate(c config.Config, s shownCert) {
 	info := sign.Describe(s.cert)
 	var f fields
 	f.add(text("file"), printable(displayPath(s.path)))
@@ -250,7 +250,7 @@ func turnWords(i config.Identity, s shownCert) lang.Text {
 	return text("no: when the other has ended")
 }
 
-func runCertExport(ctx context.Context, a *app, o certOptions) error {
+func runCertExport(ctx context.Context, a *program, o certOptions) error {
 	c, err := a.config()
 	if err != nil {
 		return err

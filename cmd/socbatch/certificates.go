@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/naming"
@@ -21,7 +22,7 @@ import (
 // identity opens the certificate that signs now; nil where none is configured.
 // The one that is in use signs while it is valid and the day of the next has not
 // come; then the next one.
-func (a *app) identity(ctx context.Context, c config.Config) (*sign.Identity, error) {
+func (a *program) identity(ctx context.Context, c config.Config) (*sign.Identity, error) {
 	if c.Identity.P12 == "" {
 		return nil, nil
 	}
@@ -82,7 +83,7 @@ type passwordError struct{ error }
 func (p passwordError) Unwrap() error { return p.error }
 
 // openIdentity opens a .p12 that may sign now, and remembers its end.
-func (a *app) openIdentity(ctx context.Context, c config.Config) (*sign.Identity, error) {
+func (a *program) openIdentity(ctx context.Context, c config.Config) (*sign.Identity, error) {
 	if a.openToOthers(c.Identity.P12) {
 		a.ui.warn("others on this machine can read the file of your certificate: chmod 600 %s", printable(c.Identity.P12))
 	}
@@ -109,7 +110,7 @@ type certificateMemo struct {
 
 // sawCertificate remembers until when a .p12 is valid, so that commands that do
 // not know its password can warn.
-func (a *app) sawCertificate(c config.Config, path string, cert *x509.Certificate) {
+func (a *program) sawCertificate(c config.Config, path string, cert *x509.Certificate) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return
@@ -128,20 +129,18 @@ func (a *app) sawCertificate(c config.Config, path string, cert *x509.Certificat
 	}
 	err = a.disk.MkdirAll(c.StateDir)
 	if err == nil {
-		err = a.disk.WriteFile(memoPath(c), func(w io.Writer) error { return json.NewEncoder(w).Encode(seen) })
+		err = a.disk.WriteFile(app.WorkspaceOf(c).Certificates(), func(w io.Writer) error { return json.NewEncoder(w).Encode(seen) })
 	}
 	if err != nil {
 		a.log.Debug("the end of the certificate is not remembered", "error", err)
 	}
 }
 
-func memoPath(c config.Config) string { return filepath.Join(c.StateDir, "certificates.json") }
-
-func (a *app) certificateMemos(c config.Config) map[string]certificateMemo {
+func (a *program) certificateMemos(c config.Config) map[string]certificateMemo {
 	if a.certificates == nil {
 		a.certificates = map[string]certificateMemo{}
 		// It is a help only: a file that cannot be read is as none.
-		if b, err := os.ReadFile(memoPath(c)); err == nil && json.Unmarshal(b, &a.certificates) != nil {
+		if b, err := os.ReadFile(app.WorkspaceOf(c).Certificates()); err == nil && json.Unmarshal(b, &a.certificates) != nil {
 			a.certificates = map[string]certificateMemo{}
 		}
 	}
@@ -149,7 +148,7 @@ func (a *app) certificateMemos(c config.Config) map[string]certificateMemo {
 }
 
 // certificateMemo is what is remembered of a file that was not replaced since.
-func (a *app) certificateMemo(c config.Config, path string) (certificateMemo, bool) {
+func (a *program) certificateMemo(c config.Config, path string) (certificateMemo, bool) {
 	memo, ok := a.certificateMemos(c)[absolute(path)]
 	if !ok {
 		return memo, false
@@ -174,7 +173,7 @@ const (
 
 // warnOfEnd warns once that the certificate that signs ends soon, as far as it
 // is known without a password. One that is followed by another needs no warning.
-func (a *app) warnOfEnd(c config.Config) {
+func (a *program) warnOfEnd(c config.Config) {
 	path, now := c.Identity.P12, a.now()
 	memo, known := a.certificateMemo(c, path)
 	if next := c.Identity.Next.P12; next != "" {

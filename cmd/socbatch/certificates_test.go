@@ -241,7 +241,7 @@ func TestDaysLeft(t *testing.T) {
 // How the end of a certificate is said, in every language.
 func TestEndIsSaid(t *testing.T) {
 	t.Parallel()
-	golden(t, "certificates", func(a *app) {
+	golden(t, "certificates", func(a *program) {
 		for _, n := range []int{60, 30, 7, 1, 0, -1} {
 			words, hint := endWords("me.p12", certificateMemo{Owner: "Jan Janssens", NotAfter: days(n)}, noon.Add(-time.Minute))
 			a.ui.warn("%s", words)

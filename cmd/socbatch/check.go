@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/declaration"
 	"github.com/socbatch/socbatch/internal/failure"
@@ -39,7 +40,7 @@ type checkOptions struct {
 	out         string
 }
 
-func newCheckCmd(a *app, run func(context.Context, *app, checkOptions) error) *cobra.Command {
+func newCheckCmd(a *program, run func(context.Context, *program, checkOptions) error) *cobra.Command {
 	var o checkOptions
 	cmd := &cobra.Command{
 		Use:   "check FILE…",
@@ -129,7 +130,7 @@ func (c *checked) class(strict bool) failure.Class {
 
 // checker has what all files are compared with.
 type checker struct {
-	app         *app
+	app         *program
 	options     checkOptions
 	config      config.Config
 	environment naming.Environment // from the flag; empty: see each file
@@ -137,7 +138,7 @@ type checker struct {
 	schemas     *schema.Dir        // nil: files are not compared with schemas
 }
 
-func runCheck(ctx context.Context, a *app, o checkOptions) (err error) {
+func runCheck(ctx context.Context, a *program, o checkOptions) (err error) {
 	k := &checker{app: a, options: o}
 	if k.config, err = a.config(); err != nil {
 		return err
@@ -162,7 +163,7 @@ func runCheck(ctx context.Context, a *app, o checkOptions) (err error) {
 	if dir == "" {
 		dir = k.config.Declaration.SchemaDir
 	}
-	if k.schemas, err = openSchemas(dir); err != nil {
+	if k.schemas, err = app.OpenSchemas(dir); err != nil {
 		return err
 	}
 	if k.schemas != nil {
@@ -220,53 +221,12 @@ func runCheck(ctx context.Context, a *app, o checkOptions) (err error) {
 }
 
 // checkApplication looks at what --app says.
-func checkApplication(a *app, code string) error {
-	if code == "" {
-		return nil
-	}
-	if faults := naming.Validate("FI."+code, naming.Context{}); len(faults) > 1 {
-		f := faults[1]
-		if !f.Warning {
-			return usagef("--app: %s", f)
-		}
-		a.ui.warn("%s", f)
-	}
-	return nil
-}
-
-// openSchemas opens a directory of schema files; nil where none is named.
-func openSchemas(dir string) (*schema.Dir, error) {
-	if dir == "" {
-		return nil, nil
-	}
-	d, err := schema.Open(dir)
-	if errors.Is(err, schema.ErrNoProgram) {
-		return nil, &failure.UsageError{Err: err}
-	}
-	if err != nil {
-		return nil, usagef("schema files: %s; nothing was done", err)
-	}
-	return d, nil
-}
-
-// openSchemas opens those of the configuration, which submit compares with too.
-// They are closed when the program ends.
-func (a *app) openSchemas(c config.Config) (err error) {
-	if a.schemas == nil {
-		a.schemas, err = openSchemas(c.Declaration.SchemaDir)
+func checkApplication(a *program, code string) error {
+	doubt, err := app.CheckApplication(code)
+	if doubt != nil {
+		a.ui.warn("%s", *doubt)
 	}
 	return err
-}
-
-// compareWith compares a file with its schema, if that is found. Where the
-// directory does not have it, that is a fault where it must, else a warning.
-func compareWith(ctx context.Context, d *schema.Dir, location string, doc io.Reader, must bool) (faults []declaration.Fault, found bool, err error) {
-	faults, err = d.Validate(ctx, location, doc)
-	var missing *schema.MissingError
-	if errors.As(err, &missing) {
-		return []declaration.Fault{{Warning: !must, Message: problem.New("it was not compared with its schema: %s", missing)}}, false, nil
-	}
-	return faults, err == nil, err
 }
 
 // openLedger opens the ledger that is there. Without one nothing was sent.
@@ -447,7 +407,7 @@ func (k *checker) look(ctx context.Context, c *checked, path string) (*inbox.Fro
 	o := inbox.FreezeOptions{MaxSize: k.config.Declaration.MaxSize, Now: k.app.now()}
 	if k.schemas != nil {
 		o.Validate = func(ctx context.Context, location string, doc io.Reader) ([]declaration.Fault, error) {
-			faults, found, err := compareWith(ctx, k.schemas, location, doc, k.options.schemaDir != "")
+			faults, found, err := app.CompareWithSchema(ctx, k.schemas, location, doc, k.options.schemaDir != "")
 			if found {
 				c.schema = schema.Name(location)
 			}

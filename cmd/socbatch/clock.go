@@ -7,17 +7,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/config"
-	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/wording"
-)
-
-// How far the clock of this machine may be behind an entry of the ledger, and
-// behind an answer of the office, whose hour is told twice in a night of autumn.
-const (
-	clockTolerated  = 10 * time.Minute
-	officeTolerated = time.Hour
 )
 
 type clockOptions struct {
@@ -25,7 +18,7 @@ type clockOptions struct {
 	reason string
 }
 
-func newClockCmd(a *app, run func(context.Context, *app, clockOptions) error) *cobra.Command {
+func newClockCmd(a *program, run func(context.Context, *program, clockOptions) error) *cobra.Command {
 	var o clockOptions
 	cmd := &cobra.Command{
 		Use:   "clock",
@@ -58,73 +51,44 @@ type jsonClock struct {
 	Accepted bool       `json:"accepted"`
 }
 
-func runClock(ctx context.Context, a *app, o clockOptions) error {
+func runClock(ctx context.Context, a *program, o clockOptions) error {
 	reason := strings.TrimSpace(o.reason)
 	if o.accept != (reason != "") {
 		return usagef("--accept needs a reason for the ledger: --reason \"…\"; nothing was changed")
 	}
 	return a.withLedger(ctx, func(_ config.Config, l *ledger.Ledger) error {
-		read, err := l.Clock(ctx)
+		look := a.core().Clock
+		if o.accept {
+			look = func(ctx context.Context, l *ledger.Ledger) (app.ClockReport, error) {
+				return a.core().AcceptClock(ctx, l, reason)
+			}
+		}
+		r, err := look(ctx, l)
 		if err != nil {
 			return err
 		}
-		now := a.now()
-		out := jsonClock{Now: now.UTC(), Latest: timeOrNil(read.Latest), Office: timeOrNil(read.Office), Behind: read.Latest.After(now.Add(clockTolerated))}
-		if o.accept {
-			if err := acceptClock(ctx, l, now, read, out.Behind, reason); err != nil {
-				return err
-			}
-			out.Behind, out.Accepted = false, true
-		}
-		tellClock(a, now, read, out)
-		a.ui.object(out)
+		tellClock(a, r)
+		a.ui.object(jsonClock{Now: r.Now.UTC(), Latest: timeOrNil(r.Latest), Office: timeOrNil(r.Office), Behind: r.Behind, Accepted: r.Accepted})
 		return nil
 	})
 }
 
-func acceptClock(ctx context.Context, l *ledger.Ledger, now time.Time, read ledger.ClockReading, behind bool, reason string) error {
-	switch {
-	case read.Office.After(now.Add(officeTolerated)):
-		return errorf("the clock of this machine says %s, and the office made an answer at %s: set the clock right; nothing was changed", wording.Clock(now), wording.Clock(read.Office))
-	case !behind:
-		return usagef("no entry of the ledger is later than the clock of this machine (%s); nothing was changed", wording.Clock(now))
-	}
-	return l.AcceptClock(ctx, reason)
-}
-
-func tellClock(a *app, now time.Time, read ledger.ClockReading, out jsonClock) {
+func tellClock(a *program, r app.ClockReport) {
 	var f fields
-	f.add(text("this machine"), wording.Clock(now))
-	if !read.Latest.IsZero() {
-		f.add(text("latest entry"), wording.Clock(read.Latest))
+	f.add(text("this machine"), wording.Clock(r.Now))
+	if !r.Latest.IsZero() {
+		f.add(text("latest entry"), wording.Clock(r.Latest))
 	}
-	if !read.Office.IsZero() {
-		f.add(text("latest answer"), wording.Clock(read.Office))
+	if !r.Office.IsZero() {
+		f.add(text("latest answer"), wording.Clock(r.Office))
 	}
 	a.ui.fields("", f)
 	switch {
-	case out.Accepted:
+	case r.Accepted:
 		a.ui.say("accepted: entries made by the clock that was ahead no longer stop sending; they stay in the ledger")
-	case out.Behind:
+	case r.Behind:
 		a.ui.warn("%s", errorf("the ledger has entries that are later than the clock of this machine: nothing is sent"))
 		a.ui.hint("set the clock right if it is behind, best by a time server")
-		a.ui.hint(acceptHint)
+		a.ui.hint(wording.AcceptClock)
 	}
-}
-
-const acceptHint = "if the clock is right now, and was ahead then: socbatch clock --accept --reason \"…\""
-
-// checkClock refuses to send with a clock that is behind what was recorded
-// before: names would carry a wrong date.
-func checkClock(ctx context.Context, a *app, l *ledger.Ledger) error {
-	read, err := l.Clock(ctx)
-	if err != nil {
-		return err
-	}
-	if now := a.now(); read.Latest.After(now.Add(clockTolerated)) {
-		return failure.Hint(
-			errorf("the clock of this machine says %s, and the ledger has an entry of %s: if the clock is behind, set the clock right; nothing was sent", wording.Clock(now), wording.Clock(read.Latest)),
-			text(acceptHint))
-	}
-	return nil
 }

@@ -24,7 +24,7 @@ import (
 // This file says what the shell proposes on Tab. That writes nothing, connects
 // to nothing, and fails by proposing nothing.
 
-func newCompletionCmd(a *app) *cobra.Command {
+func newCompletionCmd(a *program) *cobra.Command {
 	scripts := completionScripts()
 	return &cobra.Command{
 		Use:   "completion SHELL",
@@ -80,7 +80,7 @@ type proposer func(ctx context.Context, typed string) []cobra.Completion
 
 // complete lets every command of the tree complete its arguments and flags, by
 // what the help calls them.
-func (a *app) complete(c *cobra.Command) {
+func (a *program) complete(c *cobra.Command) {
 	if c.ValidArgsFunction == nil && len(c.ValidArgs) == 0 {
 		c.ValidArgsFunction = a.argumentsOf(c)
 	}
@@ -106,7 +106,7 @@ func plainUsages(c *cobra.Command) {
 
 // argumentsOf completes the arguments of a command; nil leaves it to the shell,
 // which proposes files.
-func (a *app) argumentsOf(c *cobra.Command) cobra.CompletionFunc {
+func (a *program) argumentsOf(c *cobra.Command) cobra.CompletionFunc {
 	_, usage, _ := strings.Cut(c.Use, " ")
 	first, _, _ := strings.Cut(strings.Trim(usage, "[]"), " ")
 	first, _, _ = strings.Cut(first, "|")
@@ -139,7 +139,7 @@ func (a *app) argumentsOf(c *cobra.Command) cobra.CompletionFunc {
 }
 
 // valuesOf completes the value of a flag.
-func (a *app) valuesOf(c *cobra.Command, f *pflag.Flag) cobra.CompletionFunc {
+func (a *program) valuesOf(c *cobra.Command, f *pflag.Flag) cobra.CompletionFunc {
 	switch f.Name {
 	case "env":
 		return proposed(several(f, a.environments))
@@ -219,7 +219,7 @@ func several(f *pflag.Flag, p proposer) proposer {
 	}
 }
 
-func (a *app) environments(context.Context, string) []cobra.Completion {
+func (a *program) environments(context.Context, string) []cobra.Completion {
 	var list []cobra.Completion
 	for _, e := range naming.Environments() {
 		list = append(list, cobra.CompletionWithDesc(string(e), a.ui.in(lang.Word(e.Meaning()))))
@@ -228,7 +228,7 @@ func (a *app) environments(context.Context, string) []cobra.Completion {
 }
 
 // applications proposes those of the replies, or those that are sent.
-func (a *app) applications(command string) proposer {
+func (a *program) applications(command string) proposer {
 	direction := naming.Sent
 	if command == "replies" {
 		direction = naming.Received
@@ -254,7 +254,7 @@ func languages(context.Context, string) []cobra.Completion {
 
 // codes proposes the error codes that are explained here, behind the zone that
 // was typed.
-func (a *app) codes(_ context.Context, typed string) []cobra.Completion {
+func (a *program) codes(_ context.Context, typed string) []cobra.Completion {
 	before := "ACRF-"
 	switch zone, _, found := strings.Cut(typed, "-"); {
 	case found:
@@ -286,7 +286,7 @@ func statesFor(command string) []inbox.State {
 	return nil
 }
 
-func (a *app) setNames(states []inbox.State) proposer {
+func (a *program) setNames(states []inbox.State) proposer {
 	return func(ctx context.Context, typed string) []cobra.Completion {
 		found := a.glance(func(path string) ([]ledger.Named, error) {
 			return ledger.SetNames(ctx, path, typed, states, mostProposed)
@@ -299,7 +299,7 @@ func (a *app) setNames(states []inbox.State) proposer {
 	}
 }
 
-func (a *app) replyNames(ctx context.Context, typed string) []cobra.Completion {
+func (a *program) replyNames(ctx context.Context, typed string) []cobra.Completion {
 	found := a.glance(func(path string) ([]ledger.Named, error) {
 		return ledger.ReplyNames(ctx, path, typed, mostProposed)
 	})
@@ -316,7 +316,7 @@ func (a *app) replyNames(ctx context.Context, typed string) []cobra.Completion {
 
 // glance looks into the ledger. What goes wrong, such as a faulty configuration,
 // is told by the command itself.
-func (a *app) glance(look func(path string) ([]ledger.Named, error)) []ledger.Named {
+func (a *program) glance(look func(path string) ([]ledger.Named, error)) []ledger.Named {
 	a.log = slog.New(slog.DiscardHandler) // no command runs
 	c, err := a.config()
 	if err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"io"
@@ -13,11 +12,10 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/socbatch/socbatch/inbox"
-	"github.com/socbatch/socbatch/internal/answers"
+	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
-	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/secret"
 	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/sign"
@@ -30,16 +28,13 @@ func credentialf(hint lang.Text, format string, args ...any) error {
 	return failure.New(failure.Credentials, errorf(format, args...), hint)
 }
 
-// knownHostsPath is where accepted host keys are kept.
-func knownHostsPath(c config.Config) string { return filepath.Join(c.StateDir, "known_hosts") }
-
 // answerFactor times the timeout is how long a server that shows signs of life
 // may leave requests unanswered.
 const answerFactor = 5
 
 // endpoint turns the configuration into what the transport needs. It reads the
 // key and asks for its passphrase, and does not connect.
-func (a *app) endpoint(ctx context.Context, c config.Config) (sftp.Endpoint, error) {
+func (a *program) endpoint(ctx context.Context, c config.Config) (sftp.Endpoint, error) {
 	e := c.Endpoint
 	if e.User == "" {
 		return sftp.Endpoint{}, credentialf(text("put user = \"EXP…\" under [endpoint] in the configuration, or give --user"),
@@ -80,7 +75,7 @@ func (a *app) endpoint(ctx context.Context, c config.Config) (sftp.Endpoint, err
 	return out, nil
 }
 
-func (a *app) sshKey(ctx context.Context, c config.Config) (*sshkey.Key, error) {
+func (a *program) sshKey(ctx context.Context, c config.Config) (*sshkey.Key, error) {
 	e := c.Endpoint
 	data, err := os.ReadFile(e.Key)
 	if err != nil {
@@ -95,7 +90,7 @@ func (a *app) sshKey(ctx context.Context, c config.Config) (*sshkey.Key, error) 
 
 // openKey opens the private key of the endpoint and finds its passphrase where
 // it has one.
-func (a *app) openKey(ctx context.Context, c config.Config, data []byte) (*sshkey.Key, error) {
+func (a *program) openKey(ctx context.Context, c config.Config, data []byte) (*sshkey.Key, error) {
 	var open *sshkey.PermissionWarning
 	if err := sshkey.CheckPermissions(c.Endpoint.Key); errors.As(err, &open) {
 		a.ui.warn("others on this machine can read your SSH key: chmod 600 %s", c.Endpoint.Key)
@@ -112,7 +107,7 @@ func (a *app) openKey(ctx context.Context, c config.Config, data []byte) (*sshke
 
 // nextKey opens the key that is to follow; nil where there is none, or where it
 // cannot be used: until it works the other one does.
-func (a *app) nextKey(ctx context.Context, c config.Config) ssh.Signer {
+func (a *program) nextKey(ctx context.Context, c config.Config) ssh.Signer {
 	if c.Endpoint.NextKey == "" {
 		return nil
 	}
@@ -150,40 +145,10 @@ func textForm(c config.Config) (sign.TextForm, error) {
 	return form, nil
 }
 
-// replyReader reads what was fetched.
-func (a *app) replyReader(c config.Config, l *ledger.Ledger) (*answers.Reader, error) {
-	roots, err := replyRoots(c)
-	if err != nil {
-		return nil, err
-	}
-	return &answers.Reader{Ledger: l, Archive: c.Replies.Archive, Roots: roots, Demand: c.Replies.RequireSignature, Now: a.now}, nil
-}
-
-// replyRoots are the certificates to trust for replies; nil where none are
-// configured.
-func replyRoots(c config.Config) (*x509.CertPool, error) {
-	if c.Replies.TrustedRoots == "" {
-		return nil, nil
-	}
-	data, err := os.ReadFile(c.Replies.TrustedRoots)
-	if err != nil {
-		return nil, &config.Error{Key: "replies.trusted_roots", Problem: err}
-	}
-	certs, err := sign.ParseCertificates(data)
-	if err != nil {
-		return nil, &config.Error{Key: "replies.trusted_roots", Problem: errorf("%s: %s", c.Replies.TrustedRoots, err)}
-	}
-	pool := x509.NewCertPool()
-	for _, cert := range certs {
-		pool.AddCert(cert)
-	}
-	return pool, nil
-}
-
 // dial opens a session. The way of logging in that worked is remembered, so
 // that a server with old habits costs extra connections only once.
-func (a *app) dial(ctx context.Context, c config.Config, e sftp.Endpoint) (*sftp.Session, error) {
-	memory := filepath.Join(c.StateDir, "logins.json")
+func (a *program) dial(ctx context.Context, c config.Config, e sftp.Endpoint) (*sftp.Session, error) {
+	memory := app.WorkspaceOf(c).Logins()
 	known := map[string]string{}
 	if b, err := os.ReadFile(memory); err == nil && json.Unmarshal(b, &known) != nil {
 		known = map[string]string{} // a hint only: a damaged file is written anew
@@ -213,7 +178,7 @@ func (a *app) dial(ctx context.Context, c config.Config, e sftp.Endpoint) (*sftp
 }
 
 // tellKey says which of two keys logged in.
-func (a *app) tellKey(c config.Endpoint, e sftp.Endpoint, info sftp.Info) {
+func (a *program) tellKey(c config.Endpoint, e sftp.Endpoint, info sftp.Info) {
 	if c.NextKey == "" || len(e.Keys) < 2 {
 		return
 	}
@@ -226,7 +191,7 @@ func (a *app) tellKey(c config.Endpoint, e sftp.Endpoint, info sftp.Info) {
 }
 
 // dialOptions say how to reach the server: directly, or through a proxy.
-func (a *app) dialOptions(c config.Config) (sftp.Options, error) {
+func (a *program) dialOptions(c config.Config) (sftp.Options, error) {
 	out := sftp.Options{Logger: a.log}
 	// Whoever asks for few files at once means open files.
 	if n := c.Endpoint.Parallel; n < inbox.DefaultParallel {
@@ -253,7 +218,7 @@ func (a *app) dialOptions(c config.Config) (sftp.Options, error) {
 	return out, nil
 }
 
-func (a *app) remember(path string, logins map[string]string) error {
+func (a *program) remember(path string, logins map[string]string) error {
 	if err := a.disk.MkdirAll(filepath.Dir(path)); err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ import (
 // anything of it.
 func init() { instrument = plantCrashes }
 
-func plantCrashes(a *app) {
+func plantCrashes(a *program) {
 	at, err := strconv.ParseInt(a.getenv("SOCBATCH_CRASH_AT"), 10, 64)
 	if err != nil || at < 1 {
 		return

@@ -19,7 +19,7 @@ import (
 	"github.com/socbatch/socbatch/naming"
 )
 
-func newDemoCmd(a *app, run func(context.Context, *app, string) error) *cobra.Command {
+func newDemoCmd(a *program, run func(context.Context, *program, string) error) *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -36,7 +36,7 @@ machine. Without --dir everything is removed afterwards.`,
 
 // demo is one run: it gives commands as a person would.
 type demo struct {
-	app    *app
+	app    *program
 	dir    string
 	config string
 }
@@ -54,7 +54,7 @@ func (d *demo) command(ctx context.Context, want int, args ...string) error {
 	return nil
 }
 
-func runDemo(ctx context.Context, a *app, dir string) (err error) {
+func runDemo(ctx context.Context, a *program, dir string) (err error) {
 	if a.ui.json {
 		return usagef("demo is for people: it has no JSON")
 	}

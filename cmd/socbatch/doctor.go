@@ -15,6 +15,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/doctor"
 	"github.com/socbatch/socbatch/internal/failure"
@@ -34,7 +35,7 @@ type doctorOptions struct {
 	write        bool
 }
 
-func newDoctorCmd(a *app, run func(context.Context, *app, doctorOptions) error) *cobra.Command {
+func newDoctorCmd(a *program, run func(context.Context, *program, doctorOptions) error) *cobra.Command {
 	var o doctorOptions
 	cmd := &cobra.Command{
 		Use:   "doctor",
@@ -63,7 +64,7 @@ once: it is never processed.`,
 	return cmd
 }
 
-func runDoctor(ctx context.Context, a *app, o doctorOptions) error {
+func runDoctor(ctx context.Context, a *program, o doctorOptions) error {
 	d, err := a.doctor(o)
 	if err != nil {
 		return err
@@ -77,11 +78,11 @@ func runDoctor(ctx context.Context, a *app, o doctorOptions) error {
 
 // doctor puts together what the checks look at. It is the only place where they
 // meet the rest of the program.
-func (a *app) doctor(o doctorOptions) (*doctor.Doctor, error) {
+func (a *program) doctor(o doctorOptions) (*doctor.Doctor, error) {
 	envs := naming.Environments()
 	if len(o.environments) > 0 {
 		var err error
-		if envs, err = fetchEnvironments(o.environments, config.Config{}); err != nil {
+		if envs, err = app.Environments(o.environments, config.Config{}); err != nil {
 			return nil, err
 		}
 	}
@@ -100,7 +101,7 @@ func (a *app) doctor(o doctorOptions) (*doctor.Doctor, error) {
 		},
 		NextIdentity: nextIdentity,
 		OpenLedger: func(ctx context.Context, c config.Config) (doctor.Ledger, error) {
-			if _, err := os.Stat(ledgerPath(c)); errors.Is(err, os.ErrNotExist) {
+			if _, err := os.Stat(app.WorkspaceOf(c).Ledger()); errors.Is(err, os.ErrNotExist) {
 				return nil, nil // none is made
 			}
 			l, err := a.openLedger(ctx, c)
@@ -151,7 +152,7 @@ func (a *app) doctor(o doctorOptions) (*doctor.Doctor, error) {
 
 // doctorDisk is the disk, where credentials that systemd hands over count as
 // private: it gives rights that do not show in the permission bits.
-func (a *app) doctorDisk() doctor.Disk {
+func (a *program) doctorDisk() doctor.Disk {
 	d := doctor.RealDisk()
 	look := d.Others
 	d.Others = func(path string) (read, write bool, err error) {
@@ -177,9 +178,9 @@ func webProxy(getenv func(string) string) string {
 // who it is.
 var errNoLogin = errors.New("no key to log in with")
 
-func (a *app) connectForDoctor(ctx context.Context, c config.Config, keys []ssh.Signer) (doctor.Session, error) {
+func (a *program) connectForDoctor(ctx context.Context, c config.Config, keys []ssh.Signer) (doctor.Session, error) {
 	e := c.Endpoint
-	verifier, err := hostkey.New(e.HostKeys, append([]string{knownHostsPath(c)}, e.KnownHosts...)...)
+	verifier, err := hostkey.New(e.HostKeys, append([]string{app.WorkspaceOf(c).KnownHosts()}, e.KnownHosts...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -202,8 +203,8 @@ func (a *app) connectForDoctor(ctx context.Context, c config.Config, keys []ssh.
 const rehearsal = "write test of doctor"
 
 // writeTest takes a set through everything but its GO.
-func (a *app) writeTest(ctx context.Context, c config.Config, session doctor.Session) (w doctor.Written, err error) {
-	held, err := lock.Acquire(ctx, filepath.Join(c.StateDir, "locks"), "send-"+c.Sender+"-"+string(naming.Test), "socbatch doctor", 0)
+func (a *program) writeTest(ctx context.Context, c config.Config, session doctor.Session) (w doctor.Written, err error) {
+	held, err := lock.Acquire(ctx, app.WorkspaceOf(c).Locks(), app.SendLock(c.Sender, naming.Test), "socbatch doctor", 0)
 	if err != nil {
 		return w, err
 	}
@@ -213,7 +214,7 @@ func (a *app) writeTest(ctx context.Context, c config.Config, session doctor.Ses
 		return w, err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	if err := checkClock(ctx, a, l); err != nil {
+	if err := a.core().CheckClock(ctx, l); err != nil {
 		return w, err
 	}
 	dir, err := os.MkdirTemp("", "socbatch-doctor-")
@@ -227,7 +228,7 @@ func (a *app) writeTest(ctx context.Context, c config.Config, session doctor.Ses
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 		return w, err
 	}
-	spool := inbox.NewSpool(filepath.Join(c.StateDir, "spool"), &a.disk)
+	spool := inbox.NewSpool(app.WorkspaceOf(c).Spool(), &a.disk)
 	name, parts, err := spool.Freeze(ctx, []string{file}, inbox.FreezeOptions{})
 	if err != nil {
 		return w, err
@@ -261,7 +262,7 @@ func stateWordOf(s doctor.State) lang.Text {
 }
 
 // tellResult prints a line for what a check says, and what to do below it.
-func (a *app) tellResult(r doctor.Result) {
+func (a *program) tellResult(r doctor.Result) {
 	if a.ui.quiet && r.State != doctor.Failed && r.State != doctor.Warning {
 		return
 	}
@@ -292,7 +293,7 @@ type jsonCheck struct {
 
 // doctorResult prints the JSON and decides the exit code: that of the first
 // failure.
-func doctorResult(a *app, results []doctor.Result) error {
+func doctorResult(a *program, results []doctor.Result) error {
 	out := struct {
 		Checks   []jsonCheck  `json:"checks"`
 		Failed   int          `json:"failed"`

@@ -124,7 +124,7 @@ func TestDoctorTrustsSystemd(t *testing.T) {
 		credentials string
 		read        bool
 	}{{"", true}, {dir + "/", false}, {filepath.Dir(dir), true}} {
-		a := &app{getenv: func(name string) string { return map[string]string{"CREDENTIALS_DIRECTORY": c.credentials}[name] }}
+		a := &program{getenv: func(name string) string { return map[string]string{"CREDENTIALS_DIRECTORY": c.credentials}[name] }}
 		if read, _, err := a.doctorDisk().Others(file); err != nil || read != c.read {
 			t.Errorf("%q: %t, %v", c.credentials, read, err)
 		}
@@ -180,7 +180,7 @@ func TestDoctorIsSaid(t *testing.T) {
 		Remote: func(string) (bool, error) { return false, nil },
 	}
 	d.Run(t.Context(), collect)
-	golden(t, "doctor", func(a *app) {
+	golden(t, "doctor", func(a *program) {
 		for _, r := range results {
 			a.tellResult(r)
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/socbatch/socbatch/internal/lang"
 )
 
-func newExplainCmd(a *app, run func(context.Context, *app, []string) error) *cobra.Command {
+func newExplainCmd(a *program, run func(context.Context, *program, []string) error) *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain CODE…",
 		Short: "Explain the error codes of receipts and notifications",
@@ -43,7 +43,7 @@ type jsonText struct {
 	Where string `json:"where,omitempty"` // where the office explains it
 }
 
-func runExplain(_ context.Context, a *app, args []string) error {
+func runExplain(_ context.Context, a *program, args []string) error {
 	ids := make([]errorid.ID, len(args))
 	for i, arg := range args {
 		var ok bool

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/archive"
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/export"
@@ -35,7 +36,7 @@ type exportOptions struct {
 	lockWait    time.Duration
 }
 
-func newExportCmd(a *app, run func(context.Context, *app, exportOptions) error) *cobra.Command {
+func newExportCmd(a *program, run func(context.Context, *program, exportOptions) error) *cobra.Command {
 	var o exportOptions
 	cmd := &cobra.Command{
 		Use:   "export --out FILE.zip",
@@ -64,7 +65,7 @@ encrypted. A file that is there already is not overwritten.`,
 	return cmd
 }
 
-func runExport(ctx context.Context, a *app, o exportOptions) error {
+func runExport(ctx context.Context, a *program, o exportOptions) error {
 	if o.out == "" {
 		return usagef("say where to write: --out FILE.zip")
 	}
@@ -72,7 +73,7 @@ func runExport(ctx context.Context, a *app, o exportOptions) error {
 	if err != nil {
 		return err
 	}
-	to, err := recipients(o.recipients)
+	to, err := app.Recipients(o.recipients)
 	if err != nil {
 		return &failure.UsageError{Err: err}
 	}
@@ -87,13 +88,13 @@ func runExport(ctx context.Context, a *app, o exportOptions) error {
 		return existsError(path)
 	}
 	return a.withLedger(ctx, func(c config.Config, l *ledger.Ledger) (err error) {
-		held, err := lock.Acquire(ctx, lockDir(c), archive.Lock, "socbatch export", o.lockWait)
+		held, err := lock.Acquire(ctx, app.WorkspaceOf(c).Locks(), archive.Lock, "socbatch export", o.lockWait)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, held.Release()) }()
 		options := export.Options{
-			Ledger: l, Archive: a.archive(c, l), Period: period, Now: a.now(), Program: "socbatch " + version,
+			Ledger: l, Archive: a.core().Archive(c, l), Period: period, Now: a.now(), Program: "socbatch " + version,
 			Readme: func(s export.Summary) string { return exportReadme(a.ui, s) },
 		}
 		if id := a.archiveIdentity(ctx, c, o.identity); id != nil {
@@ -116,7 +117,7 @@ func existsError(path string) error {
 	return usagef("%s is there already, and is not overwritten: choose another name", displayPath(path))
 }
 
-func exportPeriod(a *app, o exportOptions) (p ledger.Period, err error) {
+func exportPeriod(a *program, o exportOptions) (p ledger.Period, err error) {
 	if p.Environment, _, err = chosen(a, o.environment, ""); err != nil {
 		return p, err
 	}
@@ -150,7 +151,7 @@ type exported struct {
 const exportPrefix = ".export-"
 
 // writeExport writes the ZIP, which gets its name when it is whole.
-func (a *app) writeExport(ctx context.Context, path string, to *seal.Recipients, o export.Options) (exported, error) {
+func (a *program) writeExport(ctx context.Context, path string, to *seal.Recipients, o export.Options) (exported, error) {
 	out := exported{path: path, sealed: to != nil}
 	// What killed runs left has declarations in it.
 	if err := a.disk.Sweep(filepath.Dir(path), exportPrefix, a.now().Add(-24*time.Hour)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -200,7 +201,7 @@ func (l *lengthWriter) Write(p []byte) (int, error) {
 // maxProblems is how many files are named for a person; the ZIP has all.
 const maxProblems = 20
 
-func exportResult(a *app, e exported) error {
+func exportResult(a *program, e exported) error {
 	u, s := a.ui, e.summary
 	u.result("written  %s (%s): %s, %s, %s", e.path, wording.Size(e.size), count(s.Rows["submissions"], "%d declaration", "%d declarations"),
 		count(s.Rows["replies"], "%d reply", "%d replies"), count(s.Files, "%d file", "%d files"))

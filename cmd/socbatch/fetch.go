@@ -2,28 +2,20 @@ package main
 
 import (
 	"context"
-	"errors"
-	"path/filepath"
 	"sort"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/answers"
+	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/config"
-	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
-	"github.com/socbatch/socbatch/internal/ledger"
-	"github.com/socbatch/socbatch/internal/lock"
 	"github.com/socbatch/socbatch/internal/reply"
-	"github.com/socbatch/socbatch/internal/seal"
 	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/outbox"
-	"github.com/socbatch/socbatch/transport"
-	"github.com/socbatch/socbatch/transport/sftp"
 )
 
 type fetchOptions struct {
@@ -37,7 +29,7 @@ type fetchOptions struct {
 	pause        time.Duration
 }
 
-func newFetchCmd(a *app, run func(context.Context, *app, fetchOptions) error) *cobra.Command {
+func newFetchCmd(a *program) *cobra.Command {
 	var o fetchOptions
 	cmd := &cobra.Command{
 		Use:   "fetch",
@@ -51,7 +43,7 @@ shows the outcome.`,
   socbatch fetch --env T --wait 10m
   socbatch fetch --env R,T --keep`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), a, o) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runFetch(cmd.Context(), a, o) },
 	}
 	f := cmd.Flags()
 	f.StringSliceVarP(&o.environments, "env", "e", nil, "environments to fetch from: R, T, S; several with commas")
@@ -67,216 +59,34 @@ shows the outcome.`,
 	return cmd
 }
 
-// fetched is what a fetch brought.
-type fetched struct {
-	reports []outbox.Report
-	read    []answers.Result
-}
-
-func runFetch(ctx context.Context, a *app, o fetchOptions) (err error) {
+func runFetch(ctx context.Context, a *program, o fetchOptions) error {
 	a.ui.events = a.ui.events || o.wait > 0
 	c, err := a.config()
 	if err != nil {
 		return err
 	}
-	a.watch("fetch", c)
-	envs, err := fetchEnvironments(o.environments, c)
+	_, err = a.core().Fetch(ctx, app.FetchRequest{
+		Config: c, Environments: o.environments, Keep: o.keep, Incomplete: o.incomplete, DeleteConflicts: o.conflicts,
+		Wait: o.wait, Interval: o.interval, LockWait: o.lockWait, Pause: o.pause,
+	}, a.observer())
+	return err
+}
+
+// endFetch prints the JSON.
+func endFetch(a *program, r app.FetchResult, err error) {
+	if len(r.Reports) > 0 && err == nil && r.New() == 0 {
+		a.ui.say("nothing new")
+	}
+	out := fetchJSON(r)
 	if err != nil {
-		return err
+		x := explain(err)
+		out.Error = &x
 	}
-	a.watched.environments = envs
-	link, err := a.newLink(ctx, c)
-	if err != nil {
-		return err
-	}
-	defer link.drop()
-	l, err := a.openLedger(ctx, c)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, l.Close()) }()
-	all := fetched{}
-	look := func(ctx context.Context) (done bool, err error) {
-		anew := link.session == nil
-		session, err := link.open(ctx)
-		if err != nil {
-			return false, err
-		}
-		if anew {
-			if err := settleBeforeFetch(ctx, a, c, l, session, envs, o); err != nil {
-				return false, err
-			}
-		}
-		got, err := fetchOnce(ctx, a, c, l, session, envs, o)
-		all.reports, all.read = append(all.reports, got.reports...), append(all.read, got.read...)
-		tellNameUsed(a, answeredSets(got.read))
-		if err != nil {
-			link.drop()
-			return false, err
-		}
-		open, err := awaited(ctx, l, envs)
-		return open == 0, err
-	}
-	var missing error
-	if o.wait > 0 {
-		missing = poll(ctx, a, o.wait, o.interval, look)
-		if errors.Is(missing, errNoAnswer) {
-			open, err := awaited(ctx, l, envs)
-			if err != nil {
-				return err
-			}
-			missing = failure.New(failure.NoAnswer, errorf("no final answer yet to %s sent from here", count(open, "%d declaration", "%d declarations")))
-		}
-	} else if _, err := look(ctx); err != nil {
-		return fetchResult(a, all, err)
-	}
-	return fetchResult(a, all, missing)
-}
-
-func fetchEnvironments(given []string, c config.Config) ([]naming.Environment, error) {
-	if len(given) == 0 && c.Environment != "" {
-		given = []string{c.Environment}
-	}
-	if len(given) == 0 {
-		return nil, usagef("which environment? give --env R for production, --env T for the test, or several: --env R,T")
-	}
-	var envs []naming.Environment
-	for _, g := range given {
-		env, err := naming.ParseEnvironment(strings.ToUpper(g))
-		if err != nil {
-			return nil, &failure.UsageError{Err: err}
-		}
-		envs = append(envs, env)
-	}
-	return envs, nil
-}
-
-// settleBeforeFetch looks what became of unknown sets, unless somebody is
-// sending: then that process settles them.
-func settleBeforeFetch(ctx context.Context, a *app, c config.Config, l *ledger.Ledger, session *sftp.Session, envs []naming.Environment, o fetchOptions) error {
-	for _, env := range envs {
-		left, err := l.Submissions(ctx, ledger.Filter{Environment: env, States: []inbox.State{inbox.Unknown}, Limit: 1})
-		if err != nil {
-			return err
-		}
-		if len(left) == 0 {
-			continue
-		}
-		sender := left[0].Set.Sender
-		held, err := lock.Acquire(ctx, filepath.Join(c.StateDir, "locks"), "send-"+sender+"-"+string(env), "socbatch fetch", 0)
-		var busy *lock.HeldError
-		if errors.As(err, &busy) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		d := inbox.NewDeliverer(session, l, inbox.NewSpool(filepath.Join(c.StateDir, "spool"), &a.disk), inbox.Options{Parallel: c.Endpoint.Parallel, Pause: o.pause})
-		err = settleLeft(ctx, a, l, d, sender, env)
-		if err := errors.Join(err, held.Release()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// fetchOnce brings home what is there now, and reads it. What one set does
-// wrong stands in the reports; the error is about a folder or the ledger.
-func fetchOnce(ctx context.Context, a *app, c config.Config, l *ledger.Ledger, session *sftp.Session, envs []naming.Environment, o fetchOptions) (fetched, error) {
-	var out fetched
-	reader, err := a.replyReader(c, l)
-	if err != nil {
-		return out, err
-	}
-	var errs []error
-	for _, env := range envs {
-		r, err := fetchFolder(ctx, a, c, l, reader, session, env, o)
-		out.reports = append(out.reports, r)
-		if err != nil {
-			errs = append(errs, errorf("folder %s: %s", env.Outbox(), err))
-			if transport.ClassOf(err) != transport.Permanent {
-				break
-			}
-		}
-	}
-	out.read, err = reader.Unread(context.WithoutCancel(ctx))
-	errs = append(errs, err)
-	printFetched(a, c, out)
-	tellRead(a, out.read)
-	a.callHooks(ctx, c, l)
-	a.sealFinished(ctx, c, l, "socbatch fetch", envs, len(out.read))
-	return out, errors.Join(errs...)
-}
-
-func fetchFolder(ctx context.Context, a *app, c config.Config, l *ledger.Ledger, reader *answers.Reader, session *sftp.Session, env naming.Environment, o fetchOptions) (r outbox.Report, err error) {
-	held, err := lock.Acquire(ctx, filepath.Join(c.StateDir, "locks"), "fetch-"+string(env), "socbatch fetch", o.lockWait)
-	if err != nil {
-		return r, err
-	}
-	defer func() { err = errors.Join(err, held.Release()) }()
-	bar := a.ui.progress("fetching", a.ui.text("fetching %s", env.Outbox()), -1, false)
-	defer bar.done()
-	options := outbox.Options{
-		Archive: c.Replies.Archive, Parallel: c.Endpoint.Parallel, Keep: o.keep, DeleteConflicts: o.conflicts, Now: a.now, Disk: &a.disk,
-		SealedSuffix: seal.Suffix,
-		Observe: func(s outbox.Set) {
-			a.log.Debug("stored", "set", s.GO, "replies", len(s.Replies))
-			bar.add(1)
-		},
-	}
-	if o.incomplete {
-		options.Incomplete = time.Duration(c.Replies.IncompleteAfter)
-	}
-	if c.Replies.RequireSignature {
-		options.Verify = demandSignature(l, reader)
-	}
-	return outbox.NewFetcher(session, l, options).Fetch(ctx, env)
-}
-
-// demandSignature refuses replies whose signature is not valid.
-func demandSignature(l *ledger.Ledger, reader *answers.Reader) func(context.Context, int64) error {
-	return func(ctx context.Context, id int64) error {
-		r, err := l.Reply(ctx, id)
-		if err != nil {
-			return err
-		}
-		if s := reader.Signature(r); !answers.Valid(s) {
-			return &outbox.UnverifiedError{Reason: s}
-		}
-		return nil
-	}
-}
-
-// awaited counts the sets that were sent and have no final answer.
-func awaited(ctx context.Context, l *ledger.Ledger, envs []naming.Environment) (int, error) {
-	n := 0
-	for _, env := range envs {
-		open, err := l.Submissions(ctx, ledger.Filter{Environment: env, States: []inbox.State{inbox.Sent, inbox.Received}})
-		if err != nil {
-			return 0, err
-		}
-		n += len(open)
-	}
-	return n, nil
-}
-
-// answeredSets are the sets that replies answer, each once.
-func answeredSets(read []answers.Result) []inbox.Submission {
-	var sets []inbox.Submission
-	seen := map[int64]bool{}
-	for _, r := range read {
-		for _, s := range r.Submissions {
-			if !seen[s.ID] {
-				seen[s.ID] = true
-				sets = append(sets, s)
-			}
-		}
-	}
-	return sets
+	a.ui.object(out)
 }
 
 // tellRead tells programs of the replies and of what became of the sets.
-func tellRead(a *app, read []answers.Result) {
+func tellRead(a *program, read []answers.Result) {
 	for _, r := range read {
 		a.ui.event("reply", map[string]any{"reply": replyJSON(r)})
 		for _, s := range r.Submissions {
@@ -285,8 +95,8 @@ func tellRead(a *app, read []answers.Result) {
 	}
 }
 
-func printFetched(a *app, c config.Config, f fetched) {
-	for _, r := range f.reports {
+func printFetched(a *program, c config.Config, f app.FetchResult) {
+	for _, r := range f.Reports {
 		for _, s := range r.Sets {
 			if s.Err != nil {
 				a.ui.problem(s.Key, s.Err)
@@ -298,7 +108,7 @@ func printFetched(a *app, c config.Config, f fetched) {
 		}
 		printLeft(a, c, r)
 	}
-	for _, r := range f.read {
+	for _, r := range f.Read {
 		a.ui.result("%s  %s  %s", a.ui.mark("stored", a.ui.text("stored")), r.Reply.Name, replyWords(a.ui, r))
 		if r.Reply.Problem == answers.ProblemSignature {
 			continue // told among what was left
@@ -325,7 +135,7 @@ func printFetched(a *app, c config.Config, f fetched) {
 // folder; --json has more.
 const maxLeft = 20
 
-func printLeft(a *app, c config.Config, r outbox.Report) {
+func printLeft(a *program, c config.Config, r outbox.Report) {
 	shown := 0
 	for _, x := range r.Left {
 		if x.Reason != outbox.LeftOverflow {
@@ -394,46 +204,4 @@ func outcomeWords(u *ui, o map[string]int) string {
 		parts = append(parts, u.text("%d %s", o[k], wording.Outcome(k)))
 	}
 	return strings.Join(parts, ", ")
-}
-
-// fetchResult prints the JSON and decides the exit code.
-func fetchResult(a *app, f fetched, missing error) error {
-	out := fetchJSON(f)
-	t, stored := f.tally()
-	if len(f.reports) > 0 && missing == nil && stored == 0 && t.First == nil {
-		a.ui.say("nothing new")
-	}
-	err := missing
-	if err == nil {
-		err = t.result(failure.Together)
-	}
-	if err != nil {
-		x := explain(err)
-		out.Error = &x
-	}
-	a.ui.object(out)
-	return err
-}
-
-// tally is what went wrong with single sets, and how many brought something new.
-func (f fetched) tally() (t tally, stored int) {
-	for _, r := range f.reports {
-		for _, s := range r.Sets {
-			t.Add(setError(s))
-			if s.New {
-				stored++
-			}
-		}
-	}
-	return t, stored
-}
-
-// setError is what went wrong with a set. A GO whose reply is not there yet is
-// no failure: it is on its way.
-func setError(s outbox.Set) error {
-	var incomplete *outbox.IncompleteError
-	if errors.As(s.Err, &incomplete) {
-		return nil
-	}
-	return s.Err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/crypto/ssh"
 
+	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/secret"
@@ -20,7 +21,7 @@ import (
 	"github.com/socbatch/socbatch/transport/sftp"
 )
 
-func newHostKeyCmd(a *app) *cobra.Command {
+func newHostKeyCmd(a *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "hostkey",
 		Short: "Show, accept, list and remove keys of the server",
@@ -81,7 +82,7 @@ the configuration and in other known_hosts files are yours to change.`,
 
 // verifier knows the keys that are accepted.
 func verifier(c config.Config) (*hostkey.Verifier, error) {
-	return hostkey.New(c.Endpoint.HostKeys, append([]string{knownHostsPath(c)}, c.Endpoint.KnownHosts...)...)
+	return hostkey.New(c.Endpoint.HostKeys, append([]string{app.WorkspaceOf(c).KnownHosts()}, c.Endpoint.KnownHosts...)...)
 }
 
 // address is host:port of the server.
@@ -90,7 +91,7 @@ func address(c config.Config) string {
 }
 
 // probe asks the server who it is.
-func (a *app) probe(ctx context.Context, c config.Config) (sftp.Probed, error) {
+func (a *program) probe(ctx context.Context, c config.Config) (sftp.Probed, error) {
 	wait := time.Duration(c.Endpoint.Timeout)
 	e := sftp.Endpoint{
 		Host: c.Endpoint.Host, Port: c.Endpoint.Port, AllowSSHRSA: c.Endpoint.AllowSSHRSA,
@@ -145,7 +146,7 @@ func keyPlace(file string, line int) lang.Text {
 	return text("%s, line %d", printable(displayPath(file)), line)
 }
 
-func runShowHostKey(ctx context.Context, a *app) error {
+func runShowHostKey(ctx context.Context, a *program) error {
 	c, err := a.config()
 	if err != nil {
 		return err
@@ -208,7 +209,7 @@ func runShowHostKey(ctx context.Context, a *app) error {
 	return failed
 }
 
-func runAcceptHostKey(ctx context.Context, a *app, fingerprint string) error {
+func runAcceptHostKey(ctx context.Context, a *program, fingerprint string) error {
 	c, err := a.config()
 	if err != nil {
 		return err
@@ -239,7 +240,7 @@ func runAcceptHostKey(ctx context.Context, a *app, fingerprint string) error {
 		case errors.Is(err, hostkey.ErrRevoked):
 			return wording.AskWhom(err, c.Status.Contact)
 		}
-		if err := hostkey.Accept(knownHostsPath(c), host, key); err != nil {
+		if err := hostkey.Accept(app.WorkspaceOf(c).KnownHosts(), host, key); err != nil {
 			return err
 		}
 		a.ui.result("accepted  %s %s for %s", key.Type(), fingerprint, host)
@@ -250,7 +251,7 @@ func runAcceptHostKey(ctx context.Context, a *app, fingerprint string) error {
 		"the server shows %s %s, not the key that you gave; nothing was accepted", p.Keys[0].Type(), hostkey.Fingerprint(p.Keys[0]))
 }
 
-func runListHostKeys(a *app) error {
+func runListHostKeys(a *program) error {
 	c, err := a.config()
 	if err != nil {
 		return err
@@ -262,7 +263,7 @@ func runListHostKeys(a *app) error {
 	for _, pin := range c.Endpoint.HostKeys {
 		keys = append(keys, jsonHostKey{Fingerprint: pin, Host: address(c), State: keyAccepted})
 	}
-	for _, file := range append([]string{knownHostsPath(c)}, c.Endpoint.KnownHosts...) {
+	for _, file := range append([]string{app.WorkspaceOf(c).KnownHosts()}, c.Endpoint.KnownHosts...) {
 		lines, err := hostkey.List(file)
 		if err != nil {
 			return err
@@ -297,7 +298,7 @@ func keyOf(l hostkey.Line, state string) jsonHostKey {
 	return jsonHostKey{KeyType: l.KeyType, Fingerprint: l.Fingerprint, Host: strings.Join(hosts, ","), File: l.File, Line: l.Number, State: state}
 }
 
-func runRemoveHostKey(ctx context.Context, a *app, which string, yes bool) error {
+func runRemoveHostKey(ctx context.Context, a *program, which string, yes bool) error {
 	c, err := a.config()
 	if err != nil {
 		return err
@@ -310,7 +311,7 @@ func runRemoveHostKey(ctx context.Context, a *app, which string, yes bool) error
 	meant := func(l hostkey.Line) bool {
 		return l.Marker == "" && (byKey && l.Fingerprint == which || !byKey && l.Names(host))
 	}
-	file := knownHostsPath(c)
+	file := app.WorkspaceOf(c).KnownHosts()
 	lines, err := hostkey.List(file)
 	if err != nil {
 		return err
@@ -344,7 +345,7 @@ func runRemoveHostKey(ctx context.Context, a *app, which string, yes bool) error
 }
 
 // tellStillAccepted warns of what accepts the server, or the keys, all the same.
-func (a *app) tellStillAccepted(c config.Config, host string, removed []jsonHostKey) error {
+func (a *program) tellStillAccepted(c config.Config, host string, removed []jsonHostKey) error {
 	same := func(fingerprint string) bool {
 		return slices.ContainsFunc(removed, func(k jsonHostKey) bool { return k.Fingerprint == fingerprint })
 	}
@@ -368,7 +369,7 @@ func (a *app) tellStillAccepted(c config.Config, host string, removed []jsonHost
 }
 
 // confirm asks the person on the terminal; anything but a yes is an error.
-func (a *app) confirm(ctx context.Context, question lang.Text) error {
+func (a *program) confirm(ctx context.Context, question lang.Text) error {
 	ok, err := yes(a, a.questions(ctx, false), question, false)
 	switch {
 	case errors.Is(err, secret.ErrNoTerminal):

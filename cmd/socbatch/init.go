@@ -37,7 +37,7 @@ const (
 	keepNowhere = "ask"
 )
 
-func newInitCmd(a *app, run func(context.Context, *app, initOptions) error) *cobra.Command {
+func newInitCmd(a *program, run func(context.Context, *program, initOptions) error) *cobra.Command {
 	var o initOptions
 	cmd := &cobra.Command{
 		Use:   "init",
@@ -78,7 +78,7 @@ socbatch out.`,
 	return cmd
 }
 
-func runInit(ctx context.Context, a *app, o initOptions) error {
+func runInit(ctx context.Context, a *program, o initOptions) error {
 	path, err := a.configTarget()
 	if err != nil {
 		return err
@@ -138,7 +138,7 @@ func notSetUp(err error) error {
 }
 
 // configTarget is where the configuration is, or will be.
-func (a *app) configTarget() (string, error) {
+func (a *program) configTarget() (string, error) {
 	path := a.configPath
 	if path == "" {
 		path = a.getenv("SOCBATCH_CONFIG")
@@ -154,7 +154,7 @@ func (a *app) configTarget() (string, error) {
 
 // setUpAgain says whether a configuration is there already, and whether there is
 // to be a new one.
-func (a *app) setUpAgain(path string, o initOptions, ask questioner) (there, again bool, err error) {
+func (a *program) setUpAgain(path string, o initOptions, ask questioner) (there, again bool, err error) {
 	_, err = os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, true, nil
@@ -179,7 +179,7 @@ func (a *app) setUpAgain(path string, o initOptions, ask questioner) (there, aga
 
 // putAside gives the old configuration another name. It is done last: what goes
 // wrong before it leaves the old one in use.
-func (a *app) putAside(path string) error {
+func (a *program) putAside(path string) error {
 	old, err := freeName(path, "."+string(naming.DateOf(a.now())))
 	if err != nil {
 		return err

@@ -78,7 +78,7 @@ func TestInitAsks(t *testing.T) {
 	}}
 	run := func(args ...string) (int, string) {
 		var out, errs bytes.Buffer
-		a := &app{ui: newUI(streams{strings.NewReader(""), &out, &errs}, noEnv), getenv: noEnv, now: time.Now, askPerson: p.ask, fromDesktop: func() bool { return false }}
+		a := &program{ui: newUI(streams{strings.NewReader(""), &out, &errs}, noEnv), getenv: noEnv, now: time.Now, askPerson: p.ask, fromDesktop: func() bool { return false }}
 		code := a.run(t.Context(), append([]string{"--config", file, "--lang", "en", "--state-dir", filepath.Join(dir, "state"), "init", "--host", host, "--port", port}, args...))
 		return code, out.String() + errs.String()
 	}
@@ -148,7 +148,7 @@ func TestInitInterrupted(t *testing.T) {
 		}
 		return "", context.Canceled
 	}
-	a := &app{ui: newUI(streams{strings.NewReader(""), &out, &errs}, noEnv), getenv: noEnv, now: time.Now, askPerson: ask, fromDesktop: func() bool { return false }}
+	a := &program{ui: newUI(streams{strings.NewReader(""), &out, &errs}, noEnv), getenv: noEnv, now: time.Now, askPerson: ask, fromDesktop: func() bool { return false }}
 	if code := a.run(t.Context(), []string{"--config", file, "--lang", "en", "init"}); code != exitInterrupted {
 		t.Errorf("exit code %d: %s", code, errs.String())
 	}

@@ -24,7 +24,7 @@ import (
 
 // setUp is one run of init: first what the person wants, then what was made.
 type setUp struct {
-	app     *app
+	app     *program
 	ask     questioner // nil: nobody is asked
 	options initOptions
 	replace bool   // a configuration is there

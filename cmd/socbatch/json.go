@@ -5,6 +5,7 @@ import (
 
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/answers"
+	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/hook"
 	"github.com/socbatch/socbatch/internal/ledger"
 )
@@ -98,9 +99,9 @@ type jsonLeft struct {
 	Detail      string `json:"detail,omitempty"`
 }
 
-func fetchJSON(f fetched) jsonFetch {
+func fetchJSON(f app.FetchResult) jsonFetch {
 	out := jsonFetch{Sets: []jsonSet{}, Replies: []jsonReply{}, Left: []jsonLeft{}}
-	for _, r := range f.reports {
+	for _, r := range f.Reports {
 		for _, s := range r.Sets {
 			js := jsonSet{Environment: string(r.Environment), GO: s.GO, New: s.New, Deleted: s.Deleted}
 			if s.Err != nil {
@@ -113,7 +114,7 @@ func fetchJSON(f fetched) jsonFetch {
 			out.Left = append(out.Left, jsonLeft{string(r.Environment), x.Name, string(x.Reason), x.Detail.Error()})
 		}
 	}
-	for _, r := range f.read {
+	for _, r := range f.Read {
 		out.Replies = append(out.Replies, replyJSON(r))
 	}
 	return out

@@ -38,7 +38,7 @@ type keyOptions struct {
 	keepConfig   bool
 }
 
-func newKeysCmd(a *app) *cobra.Command {
+func newKeysCmd(a *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "keys",
 		Short: "Make, bring in, show and replace the SSH key",
@@ -49,7 +49,7 @@ func newKeysCmd(a *app) *cobra.Command {
 	return cmd
 }
 
-func newKeysGenerateCmd(a *app, run func(context.Context, *app, keyOptions) error) *cobra.Command {
+func newKeysGenerateCmd(a *program, run func(context.Context, *program, keyOptions) error) *cobra.Command {
 	var o keyOptions
 	cmd := &cobra.Command{
 		Use:   "generate",
@@ -86,7 +86,7 @@ func commentFlags(cmd *cobra.Command, o *keyOptions) {
 	cmd.Flags().BoolVar(&o.noPassphrase, "no-passphrase", false, "do not encrypt the private key; for servers where nobody can be asked")
 }
 
-func newKeysImportCmd(a *app, run func(context.Context, *app, keyOptions) error) *cobra.Command {
+func newKeysImportCmd(a *program, run func(context.Context, *program, keyOptions) error) *cobra.Command {
 	var o keyOptions
 	cmd := &cobra.Command{
 		Use:   "import FILE",
@@ -113,7 +113,7 @@ FILE stays as it is, and no file is replaced.`,
 	return cmd
 }
 
-func newKeysShowCmd(a *app, run func(context.Context, *app, keyOptions) error) *cobra.Command {
+func newKeysShowCmd(a *program, run func(context.Context, *program, keyOptions) error) *cobra.Command {
 	var o keyOptions
 	cmd := &cobra.Command{
 		Use:   "show [FILE]",
@@ -138,7 +138,7 @@ asked for only where the file does not show the public half without it.`,
 	return cmd
 }
 
-func newKeysRotateCmd(a *app, run func(context.Context, *app, keyOptions) error) *cobra.Command {
+func newKeysRotateCmd(a *program, run func(context.Context, *program, keyOptions) error) *cobra.Command {
 	var o keyOptions
 	cmd := &cobra.Command{
 		Use:   "rotate",
@@ -170,7 +170,7 @@ stays. Where that is not possible you are told which lines to write.`,
 }
 
 // newFiles decides where a new key goes; none of its files may be there.
-func (a *app) newFiles(c config.Config, o keyOptions) (sshkey.Files, error) {
+func (a *program) newFiles(c config.Config, o keyOptions) (sshkey.Files, error) {
 	path := o.out
 	if path == "" {
 		path = c.Endpoint.Key
@@ -188,7 +188,7 @@ func (a *app) newFiles(c config.Config, o keyOptions) (sshkey.Files, error) {
 }
 
 // configFile is the file that was read, else the one that would be.
-func (a *app) configFile() string {
+func (a *program) configFile() string {
 	if a.loaded != nil && a.loaded.file != "" {
 		return a.loaded.file
 	}
@@ -203,7 +203,7 @@ func thereAlready(path string) error {
 
 // newPassphrase finds the passphrase of a key that is to be written: where that
 // of the configured one comes from, else it is asked for twice.
-func (a *app) newPassphrase(ctx context.Context, c config.Config, path string, none bool) ([]byte, error) {
+func (a *program) newPassphrase(ctx context.Context, c config.Config, path string, none bool) ([]byte, error) {
 	if none {
 		a.ui.warn("the key is not encrypted: whoever can read %s can log in as you", printable(displayPath(path)))
 		return nil, nil
@@ -244,7 +244,7 @@ func (o keyOptions) commentFor(c config.Config) string {
 	return "socbatch"
 }
 
-func runKeysGenerate(ctx context.Context, a *app, o keyOptions) error {
+func runKeysGenerate(ctx context.Context, a *program, o keyOptions) error {
 	c, err := a.config()
 	if err != nil {
 		return err
@@ -263,7 +263,7 @@ func runKeysGenerate(ctx context.Context, a *app, o keyOptions) error {
 }
 
 // makeKey makes a key and writes its files.
-func (a *app) makeKey(ctx context.Context, c config.Config, o keyOptions, files sshkey.Files) (*sshkey.Key, error) {
+func (a *program) makeKey(ctx context.Context, c config.Config, o keyOptions, files sshkey.Files) (*sshkey.Key, error) {
 	if !slices.Contains(sshkey.Sizes(), o.bits) {
 		return nil, usagef("%s", sshkey.ErrBits)
 	}
@@ -278,7 +278,7 @@ func (a *app) makeKey(ctx context.Context, c config.Config, o keyOptions, files 
 	return key, a.writeKey(files, key, o.commentFor(c), pass)
 }
 
-func (a *app) writeKey(files sshkey.Files, key *sshkey.Key, comment string, pass []byte) error {
+func (a *program) writeKey(files sshkey.Files, key *sshkey.Key, comment string, pass []byte) error {
 	if err := a.disk.MkdirAll(filepath.Dir(files.Private)); err != nil {
 		return err
 	}
@@ -291,7 +291,7 @@ func (a *app) writeKey(files sshkey.Files, key *sshkey.Key, comment string, pass
 }
 
 // tellNewKey says which files were made, and what to do with them.
-func (a *app) tellNewKey(c config.Config, files sshkey.Files, key *sshkey.Key) {
+func (a *program) tellNewKey(c config.Config, files sshkey.Files, key *sshkey.Key) {
 	a.tellUpload(files, key)
 	if absolute(files.Private) != absolute(c.Endpoint.Key) {
 		a.ui.hint("put key = %s under [endpoint] in the configuration", config.Quote(a.fromConfig(files.Private)))
@@ -299,7 +299,7 @@ func (a *app) tellNewKey(c config.Config, files sshkey.Files, key *sshkey.Key) {
 }
 
 // tellUpload says which files were written, and what to register on the portal.
-func (a *app) tellUpload(files sshkey.Files, key *sshkey.Key) {
+func (a *program) tellUpload(files sshkey.Files, key *sshkey.Key) {
 	info := sshkey.Describe(key.PublicKey())
 	a.ui.result("written  %s  %s  %s", printable(displayPath(files.Private)), keyKind(info), info.SHA256)
 	if !info.Registrable() {
@@ -321,13 +321,13 @@ func keyKind(i sshkey.Info) string {
 	return fmt.Sprintf("%s %d", i.Type, i.Bits)
 }
 
-func (a *app) warnUnregistrable(i sshkey.Info) {
+func (a *program) warnUnregistrable(i sshkey.Info) {
 	if !i.Registrable() {
 		a.ui.warn("this is a key of type %s; the office registers RSA keys of 2048 to 4096 bits only", keyKind(i))
 	}
 }
 
-func runKeysImport(ctx context.Context, a *app, o keyOptions) error {
+func runKeysImport(ctx context.Context, a *program, o keyOptions) error {
 	c, err := a.config()
 	if err != nil {
 		return err
@@ -382,7 +382,7 @@ func readKeyFile(path string) ([]byte, error) {
 
 // openForeign opens a private key that is brought in. Its passphrase is that of
 // the configuration where it fits, else it is asked for.
-func (a *app) openForeign(ctx context.Context, c config.Config, o keyOptions, data []byte, encrypted bool) (key *sshkey.Key, pass []byte, err error) {
+func (a *program) openForeign(ctx context.Context, c config.Config, o keyOptions, data []byte, encrypted bool) (key *sshkey.Key, pass []byte, err error) {
 	switch {
 	case !encrypted:
 		key, err = sshkey.Parse(data, nil)
@@ -403,7 +403,7 @@ func (a *app) openForeign(ctx context.Context, c config.Config, o keyOptions, da
 }
 
 // convertPublic writes a public key in the other form.
-func (a *app) convertPublic(o keyOptions, in *sshkey.Inspection) error {
+func (a *program) convertPublic(o keyOptions, in *sshkey.Inspection) error {
 	comment := o.comment
 	if comment == "" {
 		comment = in.Comment
@@ -441,7 +441,7 @@ type shownKey struct {
 	sshkey.Inspection
 }
 
-func runKeysShow(ctx context.Context, a *app, o keyOptions) error {
+func runKeysShow(ctx context.Context, a *program, o keyOptions) error {
 	c, err := a.config()
 	if err != nil {
 		return err
@@ -485,7 +485,7 @@ func runKeysShow(ctx context.Context, a *app, o keyOptions) error {
 
 // inspectKey reads a key, and asks for its passphrase only where its public half
 // cannot be seen without.
-func (a *app) inspectKey(ctx context.Context, c config.Config, path string) (sshkey.Inspection, error) {
+func (a *program) inspectKey(ctx context.Context, c config.Config, path string) (sshkey.Inspection, error) {
 	data, err := readKeyFile(path)
 	if err != nil {
 		return sshkey.Inspection{}, err
@@ -517,7 +517,7 @@ func (a *app) inspectKey(ctx context.Context, c config.Config, path string) (ssh
 	return *in, nil
 }
 
-func (a *app) printKey(k shownKey) {
+func (a *program) printKey(k shownKey) {
 	info := sshkey.Describe(k.Public)
 	form := text("public key, %s", k.Format)
 	switch {
@@ -541,7 +541,7 @@ func (a *app) printKey(k shownKey) {
 	a.ui.fields("", f)
 }
 
-func runKeysRotate(ctx context.Context, a *app, o keyOptions) error {
+func runKeysRotate(ctx context.Context, a *program, o keyOptions) error {
 	c, err := a.config()
 	if err != nil {
 		return err
@@ -608,7 +608,7 @@ func free(name string) bool {
 
 // fromConfig is a path as it is written in the configuration file: short where
 // it lies beside or below it.
-func (a *app) fromConfig(path string) string {
+func (a *program) fromConfig(path string) string {
 	path = absolute(path)
 	if rel, err := filepath.Rel(absolute(filepath.Dir(a.configFile())), path); err == nil && filepath.IsLocal(rel) {
 		return rel
@@ -618,7 +618,7 @@ func (a *app) fromConfig(path string) string {
 
 // editConfig changes the table endpoint of the configuration file, or says which
 // lines to write. What is set elsewhere than in the file is not for it.
-func (a *app) editConfig(o keyOptions, lines []string, changes ...config.Change) bool {
+func (a *program) editConfig(o keyOptions, lines []string, changes ...config.Change) bool {
 	elsewhere := a.flags.key != "" || a.getenv("SOCBATCH_KEY") != ""
 	path := a.configFile()
 	err := config.ErrNotEdited
@@ -638,7 +638,7 @@ func (a *app) editConfig(o keyOptions, lines []string, changes ...config.Change)
 }
 
 // finishRotation logs in with the next key only, and makes it the key.
-func (a *app) finishRotation(ctx context.Context, c config.Config, o keyOptions) error {
+func (a *program) finishRotation(ctx context.Context, c config.Config, o keyOptions) error {
 	if c.Endpoint.NextKey == "" {
 		return usagef("there is no next key that could take the place of the one in use: make one with socbatch keys rotate; nothing was done")
 	}
@@ -684,7 +684,7 @@ func (a *app) finishRotation(ctx context.Context, c config.Config, o keyOptions)
 // setAside gives the files of a key that is no longer used a name with the day,
 // and tells the new one of the private key. Keys that other programs look for
 // stay where they are.
-func (a *app) setAside(old string) string {
+func (a *program) setAside(old string) string {
 	if filepath.Base(filepath.Dir(old)) == ".ssh" {
 		return old
 	}

@@ -23,7 +23,7 @@ import (
 func runAt(ctx context.Context, now time.Time, env map[string]string, args ...string) (code int, out, err string) {
 	var stdout, stderr bytes.Buffer
 	getenv := func(name string) string { return env[name] }
-	a := &app{ui: newUI(streams{strings.NewReader(""), &stdout, &stderr}, getenv), getenv: getenv, now: func() time.Time { return now }}
+	a := &program{ui: newUI(streams{strings.NewReader(""), &stdout, &stderr}, getenv), getenv: getenv, now: func() time.Time { return now }}
 	code = a.run(ctx, args)
 	return code, stdout.String(), stderr.String()
 }

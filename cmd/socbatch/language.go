@@ -21,7 +21,7 @@ type loaded struct {
 }
 
 // load reads the configuration.
-func (a *app) load(path string) (config.Config, string, error) {
+func (a *program) load(path string) (config.Config, string, error) {
 	if a.loaded == nil || a.loaded.path != path {
 		c, file, err := config.Load(path, a.getenv)
 		a.loaded = &loaded{path, c, file, err}
@@ -32,7 +32,7 @@ func (a *app) load(path string) (config.Config, string, error) {
 // chooseLanguage decides for --lang, else the configuration, else the locale.
 // It comes before the command line is read in full, because help and what is
 // wrong with the command line are said in the language too.
-func (a *app) chooseLanguage(args []string) {
+func (a *program) chooseLanguage(args []string) {
 	f := pflag.NewFlagSet("", pflag.ContinueOnError)
 	f.ParseErrorsAllowlist.UnknownFlags = true
 	f.SetOutput(io.Discard)
@@ -55,7 +55,7 @@ func (a *app) chooseLanguage(args []string) {
 }
 
 // checkLanguage refuses a --lang that the tool does not speak.
-func (a *app) checkLanguage() error {
+func (a *program) checkLanguage() error {
 	if _, ok := lang.Parse(a.flags.lang); !ok && a.flags.lang != "" {
 		for _, l := range lang.Languages() {
 			if _, ok := near.Of(a.flags.lang, []string{l.Name(), l.EnglishName()}); ok {

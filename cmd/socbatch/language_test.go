@@ -39,6 +39,7 @@ var speakers = map[string]map[string]int{
 	"../../inbox":                {"problem.New": 0},
 	"../../outbox":               {"problem.New": 0},
 	"../../transport":            {},
+	"../../internal/app":         {"problem.New": 0, "usagef": 0, "T": 0, "N": 1},
 	"../../internal/archive":     {"problem.New": 0},
 	"../../internal/config":      {"problem.New": 0, "bad": 1},
 	"../../internal/declaration": {"fault": 2, "warn": 1, "Word": 0, "problem.New": 0},
@@ -103,7 +104,7 @@ func said(t *testing.T) map[string]message {
 						break
 					}
 					add(at, english)
-					if other, ok := constants.text(x.Args, i+1); ok && nameOf(x.Fun) == "count" {
+					if other, ok := constants.text(x.Args, i+1); ok && slices.Contains([]string{"count", "N"}, nameOf(x.Fun)) {
 						found[english] = message{at, other}
 					}
 				case *ast.KeyValueExpr: // a field that is a word
@@ -239,7 +240,7 @@ func helpWords() []string {
 			words = append(words, v.Sets)
 		}
 	}
-	a := &app{ui: &ui{lang: lang.English}, getenv: func(string) string { return "" }}
+	a := &program{ui: &ui{lang: lang.English}, getenv: func(string) string { return "" }}
 	root := newRootCmd(a)
 	for _, g := range root.Groups() {
 		words = append(words, g.Title)

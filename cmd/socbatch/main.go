@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -36,18 +35,18 @@ func main() {
 
 // instrument, where a build sets it, gets the app before the command runs: see
 // crashpoints.go.
-var instrument func(*app)
+var instrument func(*program)
 
 // run is the whole program; it returns the exit code.
 func run(ctx context.Context, args []string, s streams, getenv func(string) string) int {
-	a := &app{ui: newUI(s, getenv), getenv: getenv, now: time.Now, fromDesktop: mousetrap.StartedByExplorer}
+	a := &program{ui: newUI(s, getenv), getenv: getenv, now: time.Now, fromDesktop: mousetrap.StartedByExplorer}
 	if instrument != nil {
 		instrument(a)
 	}
 	return a.run(ctx, args)
 }
 
-func (a *app) run(ctx context.Context, args []string) int {
+func (a *program) run(ctx context.Context, args []string) int {
 	a.chooseLanguage(args)
 	if a.startedAlone(args) {
 		program, err := os.Executable()
@@ -71,14 +70,8 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetOut(a.ui.out)
 	root.SetErr(a.ui.err)
 	err := root.ExecuteContext(ctx)
-	if a.schemas != nil {
-		err = errors.Join(err, a.schemas.Close())
+	if err != nil && !a.failed {
+		a.ui.fail(err)
 	}
-	if err == nil {
-		a.afterRun(ctx, nil)
-		return exitDone
-	}
-	a.ui.fail(err)
-	a.afterRun(ctx, err)
 	return exitCode(err)
 }

@@ -20,7 +20,7 @@ import (
 // This file writes the help down: as man pages, and as docs/reference.md. Both
 // come from the tree of commands, in English.
 
-func newManCmd(a *app) *cobra.Command {
+func newManCmd(a *program) *cobra.Command {
 	return &cobra.Command{
 		Use:   "man DIR",
 		Short: "Write the manual pages",
@@ -35,13 +35,13 @@ man. The packages for Debian and Red Hat have them already.`,
 
 // manual is the help as it is written down.
 type manual struct {
-	app  *app
+	app  *program
 	root *cobra.Command
 }
 
 // newManual has the help of every machine: nothing of this one is in it.
 func newManual() manual {
-	a := &app{ui: &ui{lang: lang.English}, now: time.Now, getenv: func(name string) string {
+	a := &program{ui: &ui{lang: lang.English}, now: time.Now, getenv: func(name string) string {
 		if home, err := os.UserHomeDir(); err == nil && name == "XDG_CONFIG_HOME" {
 			return filepath.Join(home, ".config")
 		}
@@ -50,7 +50,7 @@ func newManual() manual {
 	return manual{a, newRootCmd(a)}
 }
 
-func runMan(a *app, dir string) error {
+func runMan(a *program, dir string) error {
 	date := a.now().UTC()
 	if s := a.getenv("SOURCE_DATE_EPOCH"); s != "" {
 		seconds, err := strconv.ParseInt(s, 10, 64)

@@ -48,7 +48,7 @@ func TestReference(t *testing.T) {
 func pages(t *testing.T, now time.Time, epoch string) map[string]string {
 	t.Helper()
 	dir := t.TempDir()
-	a := &app{
+	a := &program{
 		ui: &ui{streams: streams{out: io.Discard, err: io.Discard}}, now: func() time.Time { return now },
 		getenv: func(name string) string { return map[string]string{"SOURCE_DATE_EPOCH": epoch}[name] },
 	}

@@ -24,7 +24,7 @@ type nameOptions struct {
 	parts        int
 }
 
-func newNameCmd(a *app, run func(context.Context, *app, nameOptions) error) *cobra.Command {
+func newNameCmd(a *program, run func(context.Context, *program, nameOptions) error) *cobra.Command {
 	o := nameOptions{}
 	cmd := &cobra.Command{
 		Use:   "name [NAME…]",
@@ -52,7 +52,7 @@ checked as the server would: exit code 0 when every name is right, else 1.`,
 	return cmd
 }
 
-func runName(_ context.Context, a *app, o nameOptions) error {
+func runName(_ context.Context, a *program, o nameOptions) error {
 	switch {
 	case o.applications:
 		return listApplications(a)
@@ -64,7 +64,7 @@ func runName(_ context.Context, a *app, o nameOptions) error {
 	return buildNames(a, o)
 }
 
-func listApplications(a *app) error {
+func listApplications(a *program) error {
 	type item struct {
 		Code         string   `json:"code"`
 		Meaning      string   `json:"meaning"`
@@ -91,7 +91,7 @@ func listApplications(a *app) error {
 	return nil
 }
 
-func buildNames(a *app, o nameOptions) error {
+func buildNames(a *program, o nameOptions) error {
 	c, err := a.needSender()
 	if err != nil {
 		return err
@@ -122,7 +122,7 @@ func buildNames(a *app, o nameOptions) error {
 	return nil
 }
 
-func explainNames(a *app, o nameOptions) error {
+func explainNames(a *program, o nameOptions) error {
 	type fault struct {
 		ID      string `json:"id,omitempty"`
 		Warning bool   `json:"warning,omitempty"`
@@ -188,7 +188,7 @@ func explainNames(a *app, o nameOptions) error {
 	return err
 }
 
-func printName(a *app, name string, n naming.Name) {
+func printName(a *program, name string, n naming.Name) {
 	u := a.ui
 	u.result("%s", name)
 	var f fields

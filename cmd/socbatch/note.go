@@ -6,19 +6,19 @@ import (
 	"strings"
 
 	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
-	"github.com/socbatch/socbatch/internal/outgoing"
 	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
 )
 
-// note is the text beside a file that was moved: what happened, when, and what
+// sidecar is the text beside a file that was moved: what happened, when, and what
 // to do next, in the language of the person.
-func (e *emptying) note(d *outgoing.Dir, o inbox.Outcome, file, as string) string {
-	u := e.app.ui
+func (a *program) sidecar(x app.Sidecar) string {
+	u, o := a.ui, x.Result
 	var b strings.Builder
-	name := filepath.Base(file)
+	name := filepath.Base(x.File)
 	if o.Err == nil {
 		b.WriteString(u.text("%s was sent.", printable(name)))
 	} else {
@@ -26,17 +26,17 @@ func (e *emptying) note(d *outgoing.Dir, o inbox.Outcome, file, as string) strin
 	}
 	b.WriteString("\n\n")
 	var f fields
-	f.add(text("date"), wording.Clock(e.app.now()))
-	f.add(text("environment"), environmentWords(u, e.base.env))
-	if as != name {
-		f.add(text("name here"), printable(as))
+	f.add(text("date"), wording.Clock(a.now()))
+	f.add(text("environment"), environmentWords(u, x.Environment))
+	if x.As != name {
+		f.add(text("name here"), printable(x.As))
 	}
 	if o.Err == nil {
-		addSet(u, &f, o, file)
+		addSet(u, &f, o, x.File)
 	}
 	b.WriteString(strings.Join(u.fieldLines("", f), "\n") + "\n\n")
 	b.WriteString(u.text("What to do:") + "\n")
-	for _, h := range e.whatToDo(d, o) {
+	for _, h := range whatToDo(x.Dir, o) {
 		b.WriteString("- " + strings.ReplaceAll(u.in(h), "\n", "\n  ") + "\n")
 	}
 	return b.String()
@@ -67,7 +67,7 @@ func addSet(u *ui, f *fields, o inbox.Outcome, file string) {
 }
 
 // whatToDo is for a file that was moved.
-func (e *emptying) whatToDo(d *outgoing.Dir, o inbox.Outcome) []lang.Text {
+func whatToDo(dir string, o inbox.Outcome) []lang.Text {
 	if o.Err == nil {
 		return []lang.Text{text("nothing; see what became of it with: socbatch status %s", o.Submission.Set)}
 	}
@@ -75,7 +75,7 @@ func (e *emptying) whatToDo(d *outgoing.Dir, o inbox.Outcome) []lang.Text {
 	var already *inbox.AlreadyError
 	var replied *inbox.ReplyError
 	if !errors.As(o.Err, &already) && failure.HintsOf(o.Err) == nil && !errors.As(o.Err, &replied) {
-		hints = append(hints, text("put it into %s again when it is right: the next run takes it", printable(d.Path())))
+		hints = append(hints, text("put it into %s again when it is right: the next run takes it", printable(dir)))
 	}
 	return hints
 }

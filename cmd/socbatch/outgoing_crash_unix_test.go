@@ -31,7 +31,7 @@ func init() {
 			select {}
 		}
 	}
-	instrument = func(a *app) {
+	instrument = func(a *program) {
 		a.disk.Fault = func(_, path string) error {
 			if strings.HasPrefix(path, where) {
 				point()

@@ -30,7 +30,7 @@ type pruneOptions struct {
 	lockWait    time.Duration
 }
 
-func newPruneCmd(a *app, run func(context.Context, *app, pruneOptions) error) *cobra.Command {
+func newPruneCmd(a *program, run func(context.Context, *program, pruneOptions) error) *cobra.Command {
 	var o pruneOptions
 	cmd := &cobra.Command{
 		Use:   "prune",
@@ -58,18 +58,18 @@ On a terminal it asks first; where nobody can be asked it needs --yes.`,
 	return cmd
 }
 
-func runPrune(ctx context.Context, a *app, o pruneOptions) error {
+func runPrune(ctx context.Context, a *program, o pruneOptions) error {
 	return a.withLedger(ctx, func(c config.Config, l *ledger.Ledger) (err error) {
 		f, err := pruneFilter(a, c, o)
 		if err != nil {
 			return err
 		}
-		release, err := lockArchive(ctx, c, "socbatch prune", o.lockWait)
+		release, err := a.core().LockArchive(ctx, c, "socbatch prune", o.lockWait)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, release()) }()
-		store := a.archive(c, l)
+		store := a.core().Archive(c, l)
 		found, err := store.Prune(ctx, f, true)
 		if err != nil {
 			return err
@@ -96,7 +96,7 @@ func runPrune(ctx context.Context, a *app, o pruneOptions) error {
 	})
 }
 
-func pruneFilter(a *app, c config.Config, o pruneOptions) (f ledger.PruneFilter, err error) {
+func pruneFilter(a *program, c config.Config, o pruneOptions) (f ledger.PruneFilter, err error) {
 	if f.Environment, _, err = chosen(a, o.environment, ""); err != nil {
 		return f, err
 	}
@@ -114,7 +114,7 @@ func pruneFilter(a *app, c config.Config, o pruneOptions) (f ledger.PruneFilter,
 }
 
 // confirmPrune asks the person, who must be at a terminal.
-func confirmPrune(a *app, f ledger.PruneFilter, found archive.Pruned) error {
+func confirmPrune(a *program, f ledger.PruneFilter, found archive.Pruned) error {
 	in, ok := a.ui.streams.in.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) || a.ui.json { //nolint:gosec // a file descriptor is small
 		return usagef("nobody can be asked: say --yes to remove them, or --dry-run to see what would go; nothing was removed")
@@ -154,7 +154,7 @@ func keptWords(reason string) lang.Text {
 	return text("the hook was not told yet")
 }
 
-func pruneResult(a *app, f ledger.PruneFilter, p archive.Pruned, sets, replies map[string]int, dry bool) {
+func pruneResult(a *program, f ledger.PruneFilter, p archive.Pruned, sets, replies map[string]int, dry bool) {
 	u := a.ui
 	what := text("removed  %s and the frozen copies of %s (%s, %s), all from before %s", count(p.Replies, "%d reply", "%d replies"),
 		count(p.Sets, "%d declaration", "%d declarations"), count(p.Files, "%d file", "%d files"), wording.Size(p.Bytes), wording.Clock(f.Before))

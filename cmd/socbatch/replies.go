@@ -43,7 +43,7 @@ type oneReplyOptions struct {
 	identity string
 }
 
-func newRepliesCmd(a *app) *cobra.Command {
+func newRepliesCmd(a *program) *cobra.Command {
 	var o repliesOptions
 	var one oneReplyOptions
 	cmd := &cobra.Command{
@@ -101,7 +101,7 @@ digits of the SHA-256 choose one.`,
 	return cmd
 }
 
-func runReplies(ctx context.Context, a *app, o repliesOptions) (err error) {
+func runReplies(ctx context.Context, a *program, o repliesOptions) (err error) {
 	filter := ledger.ReplyFilter{Application: strings.ToUpper(o.application), Unmatched: o.unmatched, Trouble: o.trouble, Limit: o.limit}
 	a.tellUnknown(o.application)
 	if filter.Environment, filter.Since, err = chosen(a, o.environment, o.since); err != nil {
@@ -127,7 +127,7 @@ func runReplies(ctx context.Context, a *app, o repliesOptions) (err error) {
 }
 
 // chosen reads the filters that several commands have.
-func chosen(a *app, environment, since string) (env naming.Environment, from string, err error) {
+func chosen(a *program, environment, since string) (env naming.Environment, from string, err error) {
 	if environment != "" {
 		if env, err = naming.ParseEnvironment(strings.ToUpper(environment)); err != nil {
 			return env, "", &failure.UsageError{Err: err}
@@ -144,7 +144,7 @@ func chosen(a *app, environment, since string) (env naming.Environment, from str
 }
 
 // tellUnknown warns of a filter that is probably a slip of the pen.
-func (a *app) tellUnknown(application string) {
+func (a *program) tellUnknown(application string) {
 	if _, known := naming.LookupApplication(strings.ToUpper(application)); known {
 		return
 	}
@@ -154,7 +154,7 @@ func (a *app) tellUnknown(application string) {
 }
 
 // withLedger does something with the ledger open.
-func (a *app) withLedger(ctx context.Context, do func(config.Config, *ledger.Ledger) error) error {
+func (a *program) withLedger(ctx context.Context, do func(config.Config, *ledger.Ledger) error) error {
 	c, err := a.config()
 	if err != nil {
 		return err
@@ -166,7 +166,7 @@ func (a *app) withLedger(ctx context.Context, do func(config.Config, *ledger.Led
 	return errors.Join(do(c, l), l.Close())
 }
 
-func repliesTable(a *app, found []ledger.ListedReply) {
+func repliesTable(a *program, found []ledger.ListedReply) {
 	var rows [][]cell
 	for _, r := range found {
 		rows = append(rows, []cell{
@@ -235,7 +235,7 @@ func findReplies(ctx context.Context, l *ledger.Ledger, name string) ([]ledger.L
 	return found, err
 }
 
-func openReply(ctx context.Context, a *app, o oneReplyOptions) error {
+func openReply(ctx context.Context, a *program, o oneReplyOptions) error {
 	return a.withLedger(ctx, func(c config.Config, l *ledger.Ledger) error {
 		found, err := findReplies(ctx, l, o.name)
 		if err != nil {
@@ -285,7 +285,7 @@ func goneError(path string, r ledger.Reply, err error) error {
 }
 
 // writeReply writes a reply in clear to where the person wants it.
-func writeReply(ctx context.Context, a *app, c config.Config, found []ledger.ListedReply, o oneReplyOptions) error {
+func writeReply(ctx context.Context, a *program, c config.Config, found []ledger.ListedReply, o oneReplyOptions) error {
 	if len(found) > 1 {
 		return usagef("%s came %d times with other contents: choose one, such as %s~%s", o.name, len(found), o.name, found[0].SHA256[:12])
 	}
@@ -360,7 +360,7 @@ func copyReply(w io.Writer, from io.Reader, r ledger.Reply) error {
 	return nil
 }
 
-func showReply(ctx context.Context, a *app, o oneReplyOptions) error {
+func showReply(ctx context.Context, a *program, o oneReplyOptions) error {
 	return a.withLedger(ctx, func(c config.Config, l *ledger.Ledger) error {
 		found, err := findReplies(ctx, l, o.name)
 		if err != nil {
@@ -422,7 +422,7 @@ func readShown(reader *answers.Reader, r ledger.ListedReply, ties []ledger.Reply
 	return out, nil
 }
 
-func printShown(a *app, c config.Config, r jsonShownReply) {
+func printShown(a *program, c config.Config, r jsonShownReply) {
 	u := a.ui
 	u.result("%s", r.Name)
 	var f fields

@@ -27,7 +27,7 @@ type reportOptions struct {
 	limit       int
 }
 
-func newReportCmd(a *app) *cobra.Command {
+func newReportCmd(a *program) *cobra.Command {
 	var o reportOptions
 	cmd := &cobra.Command{
 		Use:   "report --html FILE",
@@ -49,7 +49,7 @@ file that any browser shows, without a network.`,
 	return cmd
 }
 
-func runReport(ctx context.Context, a *app, o reportOptions) (err error) {
+func runReport(ctx context.Context, a *program, o reportOptions) (err error) {
 	if o.html == "" {
 		return usagef("say where to write the page: --html FILE")
 	}
@@ -97,7 +97,7 @@ func runReport(ctx context.Context, a *app, o reportOptions) (err error) {
 
 // reporter makes the page.
 type reporter struct {
-	a       *app
+	a       *program
 	config  config.Config
 	ledger  *ledger.Ledger
 	options reportOptions
@@ -128,7 +128,7 @@ func (p reporter) standing(s inbox.Submission) standing {
 	case inbox.Cancelled:
 		return standsCancelled
 	}
-	if s.State.Unfinished() || s.State.NeedsPerson() || late(p.a, p.config, s) != inbox.InTime {
+	if s.State.Unfinished() || s.State.NeedsPerson() || p.a.core().Late(p.config, s) != inbox.InTime {
 		return standsUnclear
 	}
 	return standsOpen
@@ -214,7 +214,7 @@ func (p reporter) row(s inbox.Submission, notes []string) []report.Cell {
 		sent = wording.Clock(s.SentAt)
 	}
 	state := report.Cell{Text: u.in(wording.State(s.State)), Tone: tone(p.standing(s))}
-	if late(p.a, p.config, s) != inbox.InTime {
+	if p.a.core().Late(p.config, s) != inbox.InTime {
 		state.Text = u.text("%s, late (%s)", wording.State(s.State), ageWords(p.a.now().Sub(s.SentAt)))
 	}
 	remark := report.Cell{Text: u.in(wording.Note(s.Note)), Notes: notes}
@@ -259,7 +259,7 @@ const maxNotes = 10
 // next says what a person should do about a set.
 func (p reporter) next(_ context.Context, s inbox.Submission) ([]string, error) {
 	u := p.a.ui
-	switch late(p.a, p.config, s) {
+	switch p.a.core().Late(p.config, s) {
 	case inbox.LateReceipt:
 		return []string{u.text("no receipt: call %s", p.config.Status.Contact)}, nil
 	case inbox.LateNotification:

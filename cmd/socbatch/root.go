@@ -10,19 +10,19 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/durable"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/near"
-	"github.com/socbatch/socbatch/internal/schema"
 	"github.com/socbatch/socbatch/internal/secret"
 
 	"context"
 )
 
-// app is what every command has at hand.
-type app struct {
+// program is what every command has at hand.
+type program struct {
 	ui     *ui
 	getenv func(string) string
 	now    func() time.Time
@@ -34,7 +34,6 @@ type app struct {
 	loaded     *loaded
 	disk       durable.Disk
 	ledgerStep func(string) // see ledger.OnStep; nil but in tests
-	schemas    *schema.Dir  // nil: declarations are not compared with schemas
 	secrets    *secret.Finder
 	keyring    secret.Keyring  // nil: that of the system
 	readable   map[string]bool // files of which was warned
@@ -48,8 +47,7 @@ type app struct {
 	askPerson       questioner  // nil: on the terminal
 	toldInterrupted bool        // that the program was ended before all was sent
 
-	watched    *watchedRun     // nil: nobody is told of the end of this run
-	tiredHooks map[string]bool // that are not called any more in this run
+	failed bool // the error of this run is printed
 }
 
 // settings are the flags that stand above the environment and the file.
@@ -69,7 +67,7 @@ type settings struct {
 	parallel                  int
 }
 
-func newRootCmd(a *app) *cobra.Command {
+func newRootCmd(a *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "socbatch",
 		Short: "Send declarations to the Belgian social security in batch, and bring the answers back",
@@ -117,9 +115,9 @@ deletes a reply on the server before it is safely stored.`,
 		}
 	}
 	add("setup", newInitCmd(a, runInit), newKeysCmd(a), newCertCmd(a), newSecretCmd(a))
-	add("daily", newSubmitCmd(a, runSubmit), newFetchCmd(a, runFetch), newRunCmd(a, runPass), newStatusCmd(a, runStatus), newRepliesCmd(a), newReportCmd(a), newExplainCmd(a, runExplain))
+	add("daily", newSubmitCmd(a), newFetchCmd(a), newRunCmd(a), newStatusCmd(a, runStatus), newRepliesCmd(a), newReportCmd(a), newExplainCmd(a, runExplain))
 	add("keep", newArchiveCmd(a, runArchiveSeal), newPruneCmd(a, runPrune), newExportCmd(a, runExport))
-	add("trouble", newResumeCmd(a, runResume), newCancelCmd(a, runCancel), newMarkSentCmd(a, runMarkSent), newResubmitCmd(a, runResubmit), newHostKeyCmd(a), newClockCmd(a, runClock), newDoctorCmd(a, runDoctor))
+	add("trouble", newResumeCmd(a), newCancelCmd(a), newMarkSentCmd(a), newResubmitCmd(a), newHostKeyCmd(a), newClockCmd(a, runClock), newDoctorCmd(a, runDoctor))
 	add("parts", newCheckCmd(a, runCheck), newNameCmd(a, runName), newSignCmd(a, runSign), newVerifyCmd(a, runVerify))
 	add("try", newSandboxCmd(a, runSandbox), newDemoCmd(a, runDemo))
 	cmd.AddCommand(newCompletionCmd(a), newManCmd(a), newVersionCmd(a))
@@ -200,7 +198,7 @@ func wrapUsage(c *cobra.Command) {
 }
 
 // connectionFlags are for the commands that talk to the server.
-func (a *app) connectionFlags(cmd *cobra.Command) {
+func (a *program) connectionFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&a.flags.host, "host", "", "server `NAME`")
 	f.IntVar(&a.flags.port, "port", 0, "server port (default 8022)")
@@ -216,12 +214,12 @@ func (a *app) connectionFlags(cmd *cobra.Command) {
 }
 
 // metricsFlag is for the commands after which the metrics are written.
-func (a *app) metricsFlag(cmd *cobra.Command) {
+func (a *program) metricsFlag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&a.flags.metrics, "metrics", "", "`FILE` to write metrics for Prometheus into at the end")
 }
 
 // config reads the configuration: flags over environment over file.
-func (a *app) config() (config.Config, error) {
+func (a *program) config() (config.Config, error) {
 	c, path, err := a.load(a.configPath)
 	if err != nil {
 		return c, err
@@ -285,7 +283,7 @@ func (a *app) config() (config.Config, error) {
 }
 
 // needSender is config for commands that name or send something.
-func (a *app) needSender() (config.Config, error) {
+func (a *program) needSender() (config.Config, error) {
 	c, err := a.config()
 	if err == nil && c.Sender == "" {
 		err = usagef("no sender number is known: put sender = \"123456\" into the configuration, or give --sender")
@@ -293,14 +291,12 @@ func (a *app) needSender() (config.Config, error) {
 	return c, err
 }
 
-func ledgerPath(c config.Config) string { return filepath.Join(c.StateDir, "ledger.db") }
-
-func (a *app) openLedger(ctx context.Context, c config.Config) (*ledger.Ledger, error) {
-	l, err := ledger.Open(ctx, ledgerPath(c), a.now)
+func (a *program) openLedger(ctx context.Context, c config.Config) (*ledger.Ledger, error) {
+	l, err := ledger.Open(ctx, app.WorkspaceOf(c).Ledger(), a.now)
 	if err != nil {
 		return nil, err
 	}
-	l.Tell(slices.Collect(maps.Keys(hooksOf(c)))...)
+	l.Tell(slices.Collect(maps.Keys(app.Hooks(c)))...)
 	if a.ledgerStep != nil {
 		l.OnStep(a.ledgerStep)
 	}

@@ -2,20 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
-	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/socbatch/socbatch/inbox"
-	"github.com/socbatch/socbatch/internal/config"
-	"github.com/socbatch/socbatch/internal/failure"
-	"github.com/socbatch/socbatch/internal/ledger"
-	"github.com/socbatch/socbatch/internal/lock"
-	"github.com/socbatch/socbatch/internal/outgoing"
-	"github.com/socbatch/socbatch/naming"
+	"github.com/socbatch/socbatch/internal/app"
 )
 
 type runOptions struct {
@@ -24,7 +15,7 @@ type runOptions struct {
 	pause        time.Duration
 }
 
-func newRunCmd(a *app, run func(context.Context, *app, runOptions) error) *cobra.Command {
+func newRunCmd(a *program) *cobra.Command {
 	var o runOptions
 	cmd := &cobra.Command{
 		Use:   "run",
@@ -40,7 +31,7 @@ most urgent of all.`,
 		Example: `  socbatch run --env R
   socbatch run --env R,T --quiet`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), a, o) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runEverything(cmd.Context(), a, o) },
 	}
 	f := cmd.Flags()
 	f.StringSliceVarP(&o.environments, "env", "e", nil, "environments: R, T, S; several with commas (default: as configured, never R)")
@@ -50,21 +41,6 @@ most urgent of all.`,
 	a.connectionFlags(cmd)
 	a.metricsFlag(cmd)
 	return cmd
-}
-
-// pass is one run of everything.
-type pass struct {
-	app          *app
-	options      runOptions
-	config       config.Config
-	environments []naming.Environment
-	ledger       *ledger.Ledger
-	link         *link
-	tally        tally
-	out          jsonRun
-	sent, aside  int
-	refused      []inbox.Submission
-	disputed     []inbox.Submission // whose name somebody else used, also since earlier runs
 }
 
 // jsonRun is what run prints with --json.
@@ -100,214 +76,56 @@ type jsonAttention struct {
 	NameUsed   int `json:"name_used"`  // sets whose name somebody else used
 }
 
-func runPass(ctx context.Context, a *app, o runOptions) (err error) {
-	c, err := a.needSender()
+func runEverything(ctx context.Context, a *program, o runOptions) error {
+	c, err := a.config()
 	if err != nil {
 		return err
 	}
-	a.watch("run", c)
-	envs, err := fetchEnvironments(o.environments, c)
-	if err != nil {
-		return err
-	}
-	slices.Sort(envs)
-	envs = slices.Compact(envs)
-	a.watched.environments = envs
-	if err := a.openSchemas(c); err != nil {
-		return err
-	}
-	link, err := a.newLink(ctx, c)
-	if err != nil {
-		return err
-	}
-	link.once = true
-	defer link.drop()
-	l, err := a.openLedger(ctx, c)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, l.Close()) }()
-	p := &pass{
-		app: a, options: o, config: c, environments: envs, ledger: l, link: link,
-		out: jsonRun{Resumed: []jsonResumed{}, Submissions: []jsonSent{}, Left: []jsonLeftFile{}, Errors: []jsonStep{}},
-	}
-	for _, env := range envs {
-		p.out.Environments = append(p.out.Environments, string(env))
-		p.send(ctx, env)
-	}
-	fetched := p.fetch(ctx)
-	tidy(ctx, a, c, l)
-	if err := p.report(context.WithoutCancel(ctx), fetched); err != nil {
-		p.fail("report", "", err)
-	}
-	return p.finish()
+	_, err = a.core().Run(ctx, app.RunRequest{Config: c, Environments: o.environments, LockWait: o.lockWait, Pause: o.pause, Sidecar: a.sidecar}, a.observer())
+	return err
 }
 
-// fail notes that a step failed. The same broken connection is told once.
-func (p *pass) fail(step string, env naming.Environment, err error) {
-	p.tally.Add(err)
-	p.out.Errors = append(p.out.Errors, jsonStep{step, string(env), explain(err)})
-	if !p.link.toldAlready(err) {
-		p.app.ui.tell(err)
-	}
-}
-
-// send finishes what earlier runs began in an environment, and empties its
-// directories, under its lock.
-func (p *pass) send(ctx context.Context, env naming.Environment) {
-	if ctx.Err() != nil {
+// endRun says what was done, and what needs a person.
+func endRun(a *program, r app.RunResult, err error) {
+	if len(r.Environments) == 0 { // it did not begin
 		return
 	}
-	held, err := lock.Acquire(ctx, filepath.Join(p.config.StateDir, "locks"), "send-"+p.config.Sender+"-"+string(env), "socbatch run", p.options.lockWait)
-	if err != nil {
-		p.fail("send", env, err)
-		return
+	out := jsonRun{Environments: []string{}, Resumed: []jsonResumed{}, Submissions: []jsonSent{}, Left: []jsonLeftFile{}, Errors: []jsonStep{}, Fetch: fetchJSON(r.Fetch)}
+	for _, env := range r.Environments {
+		out.Environments = append(out.Environments, string(env))
 	}
-	defer func() {
-		if err := held.Release(); err != nil {
-			p.fail("send", env, err)
+	for _, x := range r.Resumed {
+		one := jsonResumed{Submission: submissionJSON(x.Submission)}
+		if x.Err != nil {
+			e := explain(x.Err)
+			one.Error = &e
 		}
-	}()
-	if err := checkClock(ctx, p.app, p.ledger); err != nil {
-		p.fail("send", env, err)
-		return
+		out.Resumed = append(out.Resumed, one)
 	}
-	if err := p.resume(ctx, env); err != nil {
-		p.fail("resume", env, err)
+	for _, f := range r.Files {
+		out.Submissions = append(out.Submissions, sentJSON(f))
 	}
-	e := &emptying{
-		app: p.app, ledger: p.ledger, link: p.link,
-		base: &submission{options: submitOptions{pause: p.options.pause}, config: p.config, env: env, settled: true},
+	out.Left = append(out.Left, leftJSON(r.Left)...)
+	for _, x := range r.Steps {
+		out.Errors = append(out.Errors, jsonStep{x.Step, string(x.Environment), explain(x.Err)})
 	}
-	for _, o := range p.config.Outgoing {
-		if o.Environment != string(env) || ctx.Err() != nil {
-			continue
-		}
-		if err := e.directory(ctx, o); err != nil {
-			p.fail("send", env, err)
-		}
-	}
-	p.out.Left = append(p.out.Left, e.left...)
-	for i, x := range e.outcomes {
-		p.tally.Add(x.Err)
-		p.out.Submissions = append(p.out.Submissions, sentJSON(x, e.movedOf(i), x.Submission, x.Err))
-		switch {
-		case x.Err == nil:
-			p.sent++
-		case e.movedOf(i) != nil:
-			p.aside++
-		}
-	}
-}
-
-// resume finishes what earlier runs began.
-func (p *pass) resume(ctx context.Context, env naming.Environment) error {
-	left, err := unfinished(ctx, p.ledger, p.config.Sender, env)
-	if err != nil || len(left) == 0 {
-		return err
-	}
-	session, err := p.link.open(ctx)
-	if err != nil {
-		return err
-	}
-	d := inbox.NewDeliverer(session, p.ledger, inbox.NewSpool(filepath.Join(p.config.StateDir, "spool"), &p.app.disk),
-		inbox.Options{Parallel: p.config.Endpoint.Parallel, Pause: p.options.pause})
-	for _, f := range finishLeft(ctx, p.app, p.ledger, d, left) {
-		p.link.doubt(f.err)
-		p.tally.Add(f.err)
-		r := jsonResumed{Submission: submissionJSON(f.set)}
-		if f.err != nil {
-			x := explain(f.err)
-			r.Error = &x
-		}
-		p.out.Resumed = append(p.out.Resumed, r)
-	}
-	return nil
-}
-
-// fetch brings the replies of all environments home.
-func (p *pass) fetch(ctx context.Context) fetched {
-	var got fetched
-	p.out.Fetch = fetchJSON(got)
-	if err := ctx.Err(); err != nil {
-		p.fail("fetch", "", err)
-		return got
-	}
-	session, err := p.link.open(ctx)
-	if err == nil {
-		got, err = fetchOnce(ctx, p.app, p.config, p.ledger, session, p.environments, fetchOptions{lockWait: p.options.lockWait})
-	}
-	if err != nil {
-		p.fail("fetch", "", err)
-	}
-	t, _ := got.tally()
-	p.tally.Classes = append(p.tally.Classes, t.Classes...)
-	if t.First != nil {
-		p.tally.Add(t.First)
-	}
-	p.out.Fetch = fetchJSON(got)
-	return got
-}
-
-// report says what was done, and what needs a person.
-func (p *pass) report(ctx context.Context, got fetched) error {
-	n := &p.out.Attention
-	seen := map[int64]bool{}
-	for _, r := range got.read {
-		for _, s := range r.Submissions {
-			if s.State == inbox.Refused && !seen[s.ID] {
-				seen[s.ID] = true
-				p.refused = append(p.refused, s)
-			}
-		}
-	}
-	n.Refused = len(p.refused)
-	for _, env := range p.environments {
-		open, err := p.ledger.Submissions(ctx, ledger.Filter{Sender: p.config.Sender, Environment: env, States: statusOptions{open: true}.states()})
-		if err != nil {
-			return err
-		}
-		for _, s := range open {
-			if s.State.NeedsPerson() {
-				p.disputed = append(p.disputed, s)
-				n.NameUsed++
-			}
-			if s.State.Unfinished() {
-				n.Unfinished++
-			}
-			if late(p.app, p.config, s) != inbox.InTime {
-				n.Late++
-			}
-		}
-	}
-	u := p.app.ui
-	if p.sent+p.aside+len(got.read)+len(p.out.Resumed) == 0 && p.tally.First == nil {
+	n := r.Attention
+	out.Attention = jsonAttention{Refused: len(n.Refused), NameUsed: len(n.NameUsed), Unfinished: n.Unfinished, Late: n.Late}
+	u := a.ui
+	if r.Sent+r.Aside+len(r.Fetch.Read)+len(r.Resumed) == 0 && err == nil {
 		u.say("nothing to send, and nothing new")
 	} else {
-		u.say("%s sent, %s put aside, %s stored", count(p.sent, "%d declaration", "%d declarations"), count(p.aside, "%d declaration", "%d declarations"), count(len(got.read), "%d reply", "%d replies"))
+		u.say("%s sent, %s put aside, %s stored", count(r.Sent, "%d declaration", "%d declarations"), count(r.Aside, "%d declaration", "%d declarations"), count(len(r.Fetch.Read), "%d reply", "%d replies"))
 	}
-	tellNameUsed(p.app, p.disputed)
-	for _, s := range p.refused {
+	tellNameUsed(a, n.NameUsed)
+	for _, s := range n.Refused {
 		u.warn("%s was refused", s.Set)
 		u.hintCodes(s.Note)
 		u.hint("see the whole story: socbatch status %s", s.Set)
 	}
-	p.sayOpen()
-	return nil
-}
-
-// sayOpen says what waits for a person since earlier runs, too.
-func (p *pass) sayOpen() {
-	u, n := p.app.ui, &p.out.Attention
-	for _, o := range p.config.Outgoing {
-		if !slices.Contains(p.environments, naming.Environment(o.Environment)) {
-			continue
-		}
-		d := outgoing.New(o.Dir, &p.app.disk)
-		if k, err := d.Count(outgoing.Failed); err == nil && k > 0 { // what is wrong with the directory was told
-			n.PutAside += k
-			u.say("for you: %s in %s, each with a note beside it", count(k, "%d file", "%d files"), printable(d.Place(outgoing.Failed)))
-		}
+	for _, x := range n.PutAside {
+		out.Attention.PutAside += x.Files
+		u.say("for you: %s in %s, each with a note beside it", count(x.Files, "%d file", "%d files"), printable(x.Dir))
 	}
 	if n.Unfinished > 0 {
 		u.say("for you: %s not known to be sent; the next run tries again", count(n.Unfinished, "%d declaration", "%d declarations"))
@@ -315,15 +133,9 @@ func (p *pass) sayOpen() {
 	if n.Late > 0 {
 		u.say("for you: %s whose answer is late; see them with: socbatch status --late", count(n.Late, "%d declaration", "%d declarations"))
 	}
-}
-
-// finish prints the JSON and decides the exit code.
-func (p *pass) finish() error {
-	err := p.tally.result(failure.MostUrgent)
 	if err != nil {
-		x := p.tally.explain(failure.MostUrgent)
-		p.out.Error = &x
+		x := whole(err)
+		out.Error = &x
 	}
-	p.app.ui.object(p.out)
-	return err
+	u.object(out)
 }

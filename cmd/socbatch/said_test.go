@@ -38,11 +38,11 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // golden compares what is said in each language with
 // testdata/language/NAME.LANGUAGE.txt.
-func golden(t *testing.T, name string, say func(*app)) {
+func golden(t *testing.T, name string, say func(*program)) {
 	t.Helper()
 	for _, l := range lang.Languages() {
 		var out bytes.Buffer
-		a := &app{
+		a := &program{
 			ui:     &ui{streams: streams{out: &out, err: &out}, lang: l},
 			getenv: func(name string) string { return map[string]string{"XDG_CONFIG_HOME": "/etc/xdg"}[name] },
 			now:    func() time.Time { return time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC) },
@@ -85,7 +85,7 @@ func sets() []inbox.Submission {
 
 func TestStatusIsSaid(t *testing.T) {
 	t.Parallel()
-	golden(t, "status", func(a *app) {
+	golden(t, "status", func(a *program) {
 		c := config.Defaults(func(string) string { return "" })
 		statusTable(a, c, sets())
 		tellNameUsed(a, sets())
@@ -109,7 +109,7 @@ func TestStatusIsSaid(t *testing.T) {
 func TestReportIsSaid(t *testing.T) {
 	t.Parallel()
 	l := testkit.Ledger(t, "")
-	golden(t, "report", func(a *app) {
+	golden(t, "report", func(a *program) {
 		c := config.Defaults(func(string) string { return "" })
 		c.Sender = "101380"
 		p := reporter{a: a, config: c, ledger: l, options: reportOptions{limit: 3}, from: a.now().AddDate(0, 0, -90)}
@@ -166,7 +166,7 @@ func TestErrorsAreSaid(t *testing.T) {
 	host := &hostkey.Error{Reason: hostkey.ErrChanged, Host: "sftp.socialsecurity.be:8022", KeyType: "ssh-rsa", Fingerprint: "SHA256:seen"}
 	lost := &transport.Error{Op: "put", Path: "IN/GO.DMFA", Class: transport.Temporary, Kind: transport.ErrConnection, Err: io.ErrUnexpectedEOF}
 	denied := &transport.Error{Op: "list", Path: "IN", Kind: transport.ErrPermission}
-	golden(t, "errors", func(a *app) {
+	golden(t, "errors", func(a *program) {
 		for _, err := range []error{
 			usagef("--output goes with one file"),
 			&lock.HeldError{Path: "send.lock", Holder: lock.Holder{PID: 1, Host: "here", Command: "socbatch submit", Since: time.Date(2026, 11, 25, 12, 0, 0, 0, time.Local)}},
@@ -211,7 +211,7 @@ func TestErrorsAreSaid(t *testing.T) {
 func TestHelpIsSaid(t *testing.T) {
 	t.Parallel()
 	needsSlashes(t)
-	golden(t, "help", func(a *app) {
+	golden(t, "help", func(a *program) {
 		root := newRootCmd(a)
 		a.ui.speakHelp(root)
 		root.SetOut(a.ui.out)

@@ -23,7 +23,7 @@ type sandboxOptions struct {
 
 const sandboxSender = "101380"
 
-func newSandboxCmd(a *app, run func(context.Context, *app, sandboxOptions) error) *cobra.Command {
+func newSandboxCmd(a *program, run func(context.Context, *program, sandboxOptions) error) *cobra.Command {
 	var o sandboxOptions
 	cmd := &cobra.Command{
 		Use:   "sandbox",
@@ -56,7 +56,7 @@ docs/sandbox.md.`,
 
 // sandboxDir is the stand-in's directory: the named one, else that of init
 // --sandbox, else one here.
-func (a *app) sandboxDir(named string) (string, error) {
+func (a *program) sandboxDir(named string) (string, error) {
 	if named == "" {
 		config, err := a.configTarget()
 		if err != nil {
@@ -70,7 +70,7 @@ func (a *app) sandboxDir(named string) (string, error) {
 }
 
 // startSandbox runs a server on dir, with the client's files beside it.
-func startSandbox(ctx context.Context, a *app, o sandboxOptions) (s *sandbox.Server, config string, err error) {
+func startSandbox(ctx context.Context, a *program, o sandboxOptions) (s *sandbox.Server, config string, err error) {
 	sender := a.flags.sender
 	if sender == "" {
 		sender = sandboxSender
@@ -123,7 +123,7 @@ func startSandbox(ctx context.Context, a *app, o sandboxOptions) (s *sandbox.Ser
 	return s, config, nil
 }
 
-func runSandbox(ctx context.Context, a *app, o sandboxOptions) (err error) {
+func runSandbox(ctx context.Context, a *program, o sandboxOptions) (err error) {
 	s, config, err := startSandbox(ctx, a, o)
 	if err != nil {
 		return err
@@ -139,7 +139,7 @@ func runSandbox(ctx context.Context, a *app, o sandboxOptions) (err error) {
 	return nil
 }
 
-func sandboxUser(a *app) string {
+func sandboxUser(a *program) string {
 	if a.flags.sender != "" {
 		return a.flags.sender
 	}

@@ -56,7 +56,7 @@ func TestEveryCommandHasASchema(t *testing.T) {
 			}
 		}
 	}
-	walk(newRootCmd(&app{ui: &ui{}, getenv: os.Getenv, now: time.Now}), "")
+	walk(newRootCmd(&program{ui: &ui{}, getenv: os.Getenv, now: time.Now}), "")
 	files, err := filepath.Glob(schemaDir + "/*.schema.json")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%d schemas, %v", len(files), err)

@@ -21,7 +21,7 @@ type secretOptions struct {
 	stdin bool
 }
 
-func newSecretCmd(a *app) *cobra.Command {
+func newSecretCmd(a *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "secret",
 		Short: "Keep passwords in the keyring of this computer",
@@ -38,7 +38,7 @@ passphrase of the SSH key.`,
 	return cmd
 }
 
-func newSecretSetCmd(a *app, run func(context.Context, *app, secretOptions) error) *cobra.Command {
+func newSecretSetCmd(a *program, run func(context.Context, *program, secretOptions) error) *cobra.Command {
 	var o secretOptions
 	cmd := &cobra.Command{
 		Use:   "set p12|key",
@@ -56,7 +56,7 @@ from standard input, and kept only if it opens the certificate, or the SSH key.`
 	return cmd
 }
 
-func newSecretDeleteCmd(a *app, run func(context.Context, *app, string) error) *cobra.Command {
+func newSecretDeleteCmd(a *program, run func(context.Context, *program, string) error) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete p12|key",
 		Short: "Take a password out of the keyring",
@@ -67,7 +67,7 @@ func newSecretDeleteCmd(a *app, run func(context.Context, *app, string) error) *
 	return cmd
 }
 
-func newSecretWhereCmd(a *app, run func(context.Context, *app) error) *cobra.Command {
+func newSecretWhereCmd(a *program, run func(context.Context, *program) error) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "where",
 		Short: "Say where each password will be taken from",
@@ -81,7 +81,7 @@ run for it and nobody is asked.`,
 }
 
 // secretFiles are the flags that name the files whose passwords are meant.
-func (a *app) secretFiles(cmd *cobra.Command) {
+func (a *program) secretFiles(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&a.flags.p12, "p12", "", "`FILE` of the signing certificate (.p12, .pfx)")
 	f.StringVar(&a.flags.key, "key", "", "private SSH key `FILE` (OpenSSH, PEM or PuTTY .ppk)")
@@ -98,7 +98,7 @@ type namedSecret struct {
 	check  func(password string) error
 }
 
-func (a *app) namedSecrets(c config.Config) []namedSecret {
+func (a *program) namedSecrets(c config.Config) []namedSecret {
 	return []namedSecret{
 		{c.Identity.P12, a.passwordOf(c.Identity), func(password string) error {
 			_, err := sign.LoadPKCS12(c.Identity.P12, password, a.now())
@@ -119,7 +119,7 @@ func (a *app) namedSecrets(c config.Config) []namedSecret {
 }
 
 // namedSecret is the one of that name, and the keyring that it is for.
-func (a *app) namedSecret(c config.Config, name string) (namedSecret, secret.Keyring, error) {
+func (a *program) namedSecret(c config.Config, name string) (namedSecret, secret.Keyring, error) {
 	for _, s := range a.namedSecrets(c) {
 		if s.wanted.What != name {
 			continue
@@ -140,7 +140,7 @@ func (a *app) namedSecret(c config.Config, name string) (namedSecret, secret.Key
 	return namedSecret{}, nil, usagef("there is no password %q: say p12 or key", name)
 }
 
-func runSecretSet(ctx context.Context, a *app, o secretOptions) error {
+func runSecretSet(ctx context.Context, a *program, o secretOptions) error {
 	c, err := a.config()
 	if err != nil {
 		return err
@@ -168,7 +168,7 @@ func runSecretSet(ctx context.Context, a *app, o secretOptions) error {
 }
 
 // newlyGiven is a password as a person gives it now, whatever is known already.
-func (a *app) newlyGiven(ctx context.Context, c config.Config, w secret.Wanted, stdin bool) (string, error) {
+func (a *program) newlyGiven(ctx context.Context, c config.Config, w secret.Wanted, stdin bool) (string, error) {
 	w = secret.Wanted{What: w.What, Question: w.Question}
 	if stdin {
 		w.Line = 1
@@ -189,7 +189,7 @@ func (a *app) newlyGiven(ctx context.Context, c config.Config, w secret.Wanted, 
 	return first, err
 }
 
-func runSecretDelete(ctx context.Context, a *app, name string) error {
+func runSecretDelete(ctx context.Context, a *program, name string) error {
 	c, err := a.config()
 	if err != nil {
 		return err
@@ -228,7 +228,7 @@ type jsonSecret struct {
 	Error  *explanation `json:"error,omitempty"`
 }
 
-func runSecretWhere(ctx context.Context, a *app) error {
+func runSecretWhere(ctx context.Context, a *program) error {
 	c, err := a.config()
 	if err != nil {
 		return err

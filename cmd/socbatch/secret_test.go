@@ -102,7 +102,7 @@ func (d *desk) socbatch(t *testing.T, stdin string, args ...string) (code int, s
 	t.Helper()
 	var out, errs bytes.Buffer
 	getenv := func(string) string { return "" }
-	a := &app{
+	a := &program{
 		ui: newUI(streams{strings.NewReader(stdin), io.MultiWriter(&out, &d.said), io.MultiWriter(&errs, &d.said)}, getenv), getenv: getenv, now: time.Now,
 		secrets: &secret.Finder{
 			Getenv: getenv, Stdin: strings.NewReader(stdin), Keyring: d.ring, Timeout: time.Hour,

@@ -27,7 +27,7 @@ const (
 )
 
 // passphraseOf is the passphrase of the SSH key, and where it may be.
-func (a *app) passphraseOf(e config.Endpoint) secret.Wanted {
+func (a *program) passphraseOf(e config.Endpoint) secret.Wanted {
 	w := secret.Wanted{
 		What: "key", Value: e.KeyPassphrase, Variable: "SOCBATCH_KEY_PASSPHRASE", CredentialName: passphraseCredential,
 		File: e.KeyPassphraseFile, Command: e.KeyPassphraseCommand, KeyringName: keyringName("key", e.Key),
@@ -43,7 +43,7 @@ func (a *app) passphraseOf(e config.Endpoint) secret.Wanted {
 }
 
 // passwordOf is the password of the signing certificate, and where it may be.
-func (a *app) passwordOf(i config.Identity) secret.Wanted {
+func (a *program) passwordOf(i config.Identity) secret.Wanted {
 	w := secret.Wanted{
 		What: "p12", Value: i.Password, Variable: "SOCBATCH_P12_PASSWORD", CredentialName: passwordCredential,
 		File: i.PasswordFile, Command: i.PasswordCommand, KeyringName: keyringName("p12", i.P12),
@@ -73,7 +73,7 @@ func keyringName(kind, file string) string {
 }
 
 // secret finds a password. A person is asked only where nothing else has it.
-func (a *app) secret(ctx context.Context, c config.Config, w secret.Wanted) (string, error) {
+func (a *program) secret(ctx context.Context, c config.Config, w secret.Wanted) (string, error) {
 	value, found, err := a.finder(c).Find(ctx, w)
 	switch {
 	case err == nil:
@@ -93,7 +93,7 @@ func (a *app) secret(ctx context.Context, c config.Config, w secret.Wanted) (str
 }
 
 // openToOthers tells whether others can read a file, at most once of each.
-func (a *app) openToOthers(path string) bool {
+func (a *program) openToOthers(path string) bool {
 	if a.readable[path] || !secret.ReadByOthers(path) {
 		return false
 	}
@@ -106,7 +106,7 @@ func (a *app) openToOthers(path string) bool {
 
 // finder looks for passwords. There is one, since what was read from standard
 // input or typed may be needed again.
-func (a *app) finder(c config.Config) *secret.Finder {
+func (a *program) finder(c config.Config) *secret.Finder {
 	if a.secrets == nil {
 		a.secrets = &secret.Finder{
 			Getenv: a.getenv, Environ: config.WithoutSecrets(os.Environ()), Stdin: a.ui.streams.in,
@@ -124,7 +124,7 @@ func (a *app) finder(c config.Config) *secret.Finder {
 }
 
 // systemKeyring is that of the desktop; nil where there is none.
-func (a *app) systemKeyring() secret.Keyring {
+func (a *program) systemKeyring() secret.Keyring {
 	if a.keyring != nil {
 		return a.keyring
 	}
@@ -132,12 +132,12 @@ func (a *app) systemKeyring() secret.Keyring {
 }
 
 // passphraseFlag is for commands that open the SSH key.
-func (a *app) passphraseFlag(f *pflag.FlagSet) {
+func (a *program) passphraseFlag(f *pflag.FlagSet) {
 	f.BoolVar(&a.flags.passphraseStdin, "passphrase-stdin", false, "read the passphrase of the SSH key from standard input, the first line")
 }
 
 // p12Flags are for commands that open the signing certificate.
-func (a *app) p12Flags(f *pflag.FlagSet) {
+func (a *program) p12Flags(f *pflag.FlagSet) {
 	f.StringVar(&a.flags.p12, "p12", "", "`FILE` of the signing certificate (.p12, .pfx)")
 	f.BoolVar(&a.flags.passwordStdin, "password-stdin", false, "read the password of the certificate from standard input, the first line (the second with --passphrase-stdin)")
 }

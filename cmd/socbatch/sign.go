@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/durable"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/wording"
@@ -27,7 +28,7 @@ type signOptions struct {
 	force  bool
 }
 
-func newSignCmd(a *app, run func(context.Context, *app, signOptions) error) *cobra.Command {
+func newSignCmd(a *program, run func(context.Context, *program, signOptions) error) *cobra.Command {
 	var o signOptions
 	cmd := &cobra.Command{
 		Use:   "sign FILE…",
@@ -53,7 +54,7 @@ without header lines.`,
 	return cmd
 }
 
-func runSign(ctx context.Context, a *app, o signOptions) error {
+func runSign(ctx context.Context, a *program, o signOptions) error {
 	c, err := a.config()
 	if err != nil {
 		return err
@@ -152,7 +153,7 @@ func signatureOf(file string) string {
 	return file + ".FS"
 }
 
-func signFile(ctx context.Context, a *app, bar *progress, file, target string, id *sign.Identity, opts sign.Options, form sign.TextForm) (sign.Report, error) {
+func signFile(ctx context.Context, a *program, bar *progress, file, target string, id *sign.Identity, opts sign.Options, form sign.TextForm) (sign.Report, error) {
 	in, err := os.Open(file)
 	if err != nil {
 		return sign.Report{}, err
@@ -191,7 +192,7 @@ type verifyOptions struct {
 	noRoots   bool
 }
 
-func newVerifyCmd(a *app, run func(context.Context, *app, verifyOptions) error) *cobra.Command {
+func newVerifyCmd(a *program, run func(context.Context, *program, verifyOptions) error) *cobra.Command {
 	var o verifyOptions
 	cmd := &cobra.Command{
 		Use:   "verify FILE [SIGNATURE]",
@@ -213,7 +214,7 @@ the signature is valid, by a signer whom the trusted roots vouch for.`,
 	return cmd
 }
 
-func runVerify(_ context.Context, a *app, o verifyOptions) error {
+func runVerify(_ context.Context, a *program, o verifyOptions) error {
 	c, err := a.config()
 	if err != nil {
 		return err
@@ -223,7 +224,7 @@ func runVerify(_ context.Context, a *app, o verifyOptions) error {
 	}
 	opts := sign.VerifyOptions{Now: a.now(), SkipChain: o.noRoots}
 	if !o.noRoots {
-		if opts.Roots, err = replyRoots(c); err != nil {
+		if opts.Roots, err = app.ReplyRoots(c); err != nil {
 			return err
 		}
 		if opts.Roots == nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
@@ -28,7 +29,7 @@ type statusOptions struct {
 	limit       int
 }
 
-func newStatusCmd(a *app, run func(context.Context, *app, statusOptions) error) *cobra.Command {
+func newStatusCmd(a *program, run func(context.Context, *program, statusOptions) error) *cobra.Command {
 	var o statusOptions
 	cmd := &cobra.Command{
 		Use:   "status [NAME]",
@@ -57,7 +58,7 @@ NAME is the name of the set or of one of its files.`,
 	return cmd
 }
 
-func runStatus(ctx context.Context, a *app, o statusOptions) (err error) {
+func runStatus(ctx context.Context, a *program, o statusOptions) (err error) {
 	filter := ledger.Filter{Application: strings.ToUpper(o.application), Limit: o.limit}
 	a.tellUnknown(o.application)
 	if filter.Environment, filter.Since, err = chosen(a, o.environment, o.since); err != nil {
@@ -67,8 +68,14 @@ func runStatus(ctx context.Context, a *app, o statusOptions) (err error) {
 	if o.late {
 		filter.Limit = 0 // what is late is found among all
 	}
+	var used *config.Config
+	defer func() {
+		if used != nil {
+			a.core().WriteMetrics(ctx, *used, a.observer(), err)
+		}
+	}()
 	return a.withLedger(ctx, func(c config.Config, l *ledger.Ledger) error {
-		a.watch("", c)
+		used = &c
 		if o.name != "" {
 			return statusOne(ctx, a, c, l, o.name)
 		}
@@ -77,7 +84,7 @@ func runStatus(ctx context.Context, a *app, o statusOptions) (err error) {
 			return err
 		}
 		if o.late {
-			found = slices.DeleteFunc(found, func(s inbox.Submission) bool { return late(a, c, s) == inbox.InTime })
+			found = slices.DeleteFunc(found, func(s inbox.Submission) bool { return a.core().Late(c, s) == inbox.InTime })
 			if o.limit > 0 && len(found) > o.limit {
 				found = found[:o.limit]
 			}
@@ -85,7 +92,7 @@ func runStatus(ctx context.Context, a *app, o statusOptions) (err error) {
 		list := []*jsonSubmission{}
 		for _, s := range found {
 			js := submissionJSON(s)
-			js.Late = string(late(a, c, s))
+			js.Late = string(a.core().Late(c, s))
 			list = append(list, js)
 		}
 		a.ui.object(map[string]any{"submissions": list})
@@ -107,7 +114,7 @@ func runStatus(ctx context.Context, a *app, o statusOptions) (err error) {
 func (o statusOptions) states() []inbox.State {
 	var chosen []inbox.State
 	for _, s := range inbox.States() {
-		open := (o.open || o.late) && (!s.Final() || s.NeedsPerson())
+		open := (o.open || o.late) && slices.Contains(app.OpenStates(), s)
 		if open || (o.refused && s == inbox.Refused) {
 			chosen = append(chosen, s)
 		}
@@ -115,12 +122,7 @@ func (o statusOptions) states() []inbox.State {
 	return chosen
 }
 
-// late says which answer to a set should have come.
-func late(a *app, c config.Config, s inbox.Submission) inbox.Lateness {
-	return s.Late(a.now(), inbox.Patience{Receipt: time.Duration(c.Status.ReceiptAfter), Notification: time.Duration(c.Status.NotificationAfter)})
-}
-
-func statusTable(a *app, c config.Config, found []inbox.Submission) {
+func statusTable(a *program, c config.Config, found []inbox.Submission) {
 	var rows [][]cell
 	for _, s := range found {
 		sent, age := "-", "-"
@@ -128,7 +130,7 @@ func statusTable(a *app, c config.Config, found []inbox.Submission) {
 			sent, age = wording.Clock(s.SentAt), ageWords(a.now().Sub(s.SentAt))
 		}
 		state := cell{text: a.ui.in(wording.State(s.State)), state: string(s.State)}
-		if late(a, c, s) != inbox.InTime {
+		if a.core().Late(c, s) != inbox.InTime {
 			age = a.ui.text("%s late", age)
 			state.state = "late"
 		}
@@ -138,7 +140,7 @@ func statusTable(a *app, c config.Config, found []inbox.Submission) {
 }
 
 // tellNameUsed says of sets whose name somebody else used what that means, and what to do.
-func tellNameUsed(a *app, sets []inbox.Submission) {
+func tellNameUsed(a *program, sets []inbox.Submission) {
 	told := 0
 	for _, s := range sets {
 		if s.State != inbox.NameUsed {
@@ -156,10 +158,10 @@ func tellNameUsed(a *app, sets []inbox.Submission) {
 }
 
 // tellLate says of what is late what to do.
-func tellLate(a *app, c config.Config, found []inbox.Submission) {
+func tellLate(a *program, c config.Config, found []inbox.Submission) {
 	n := map[inbox.Lateness]int{}
 	for _, s := range found {
-		n[late(a, c, s)]++
+		n[a.core().Late(c, s)]++
 	}
 	if k := n[inbox.LateReceipt]; k > 0 {
 		a.ui.warn("%s without a receipt for more than %s", count(k, "%d declaration", "%d declarations"), ageWords(time.Duration(c.Status.ReceiptAfter)))
@@ -183,7 +185,7 @@ func dash(s string) string {
 // has all of them.
 const maxShown = 100
 
-func statusOne(ctx context.Context, a *app, c config.Config, l *ledger.Ledger, name string) error {
+func statusOne(ctx context.Context, a *program, c config.Config, l *ledger.Ledger, name string) error {
 	s, err := l.Find(ctx, name)
 	if err != nil {
 		return err
@@ -215,7 +217,7 @@ func statusOne(ctx context.Context, a *app, c config.Config, l *ledger.Ledger, n
 		}
 		story.Answers = append(story.Answers, ja)
 	}
-	story.Late = string(late(a, c, s))
+	story.Late = string(a.core().Late(c, s))
 	a.ui.object(story)
 	if !a.ui.json {
 		printStory(a, s, frozenWords(sealed, pruned), history, answers)
@@ -240,7 +242,7 @@ func frozenWords(sealed, pruned time.Time) lang.Text {
 	return lang.Text{}
 }
 
-func printStory(a *app, s inbox.Submission, frozen lang.Text, history []ledger.Event, answers []ledger.StoredAnswer) {
+func printStory(a *program, s inbox.Submission, frozen lang.Text, history []ledger.Event, answers []ledger.StoredAnswer) {
 	u := a.ui
 	u.result("%s", s.Set)
 	var f fields

@@ -17,21 +17,21 @@ import (
 // topic is help that belongs to no command.
 type topic struct {
 	name, short string
-	text        func(*app) string
+	text        func(*program) string
 }
 
 // topics are the help topics. What they list comes from where it is decided.
 func topics() []topic {
 	return []topic{
-		{"environments", "Production and the two for tests: where declarations go, where replies come from", (*app).environmentsHelp},
-		{"names", "What the names of files on the server consist of", (*app).namesHelp},
-		{"exit-codes", "How a command ended, and what to do then", (*app).exitCodesHelp},
-		{"configuration", "The configuration file, its settings, and the environment variables", (*app).configurationHelp},
+		{"environments", "Production and the two for tests: where declarations go, where replies come from", (*program).environmentsHelp},
+		{"names", "What the names of files on the server consist of", (*program).namesHelp},
+		{"exit-codes", "How a command ended, and what to do then", (*program).exitCodesHelp},
+		{"configuration", "The configuration file, its settings, and the environment variables", (*program).configurationHelp},
 	}
 }
 
 // addHelp adds the help command and the topics.
-func addHelp(a *app, root *cobra.Command) {
+func addHelp(a *program, root *cobra.Command) {
 	for _, t := range topics() {
 		c := &cobra.Command{Use: t.name, Short: t.short}
 		c.SetHelpFunc(func(*cobra.Command, []string) { _, _ = io.WriteString(a.ui.out, t.text(a)) })
@@ -104,7 +104,7 @@ func (t *helpText) table(rows ...[]string) {
 // String is the text without the blank line after the last passage.
 func (t *helpText) String() string { return strings.TrimRight(t.Builder.String(), "\n") + "\n" }
 
-func (a *app) environmentsHelp() string {
+func (a *program) environmentsHelp() string {
 	t := helpText{ui: a.ui}
 	t.passage("A declaration goes to one of three environments. Each has folders of its own on the server.")
 	yes := map[bool]string{true: a.ui.text("yes"), false: a.ui.text("no")}
@@ -125,7 +125,7 @@ func (a *app) environmentsHelp() string {
 	return t.String()
 }
 
-func (a *app) namesHelp() string {
+func (a *program) namesHelp() string {
 	t := helpText{ui: a.ui}
 	example := naming.Set{Application: "DMFA", Sender: "101380", Date: "20261125", Sequence: "00001", Environment: naming.Production, Parts: 2}
 	t.passage("Each file on the server has a name of fields with dots between them. socbatch makes the names; a file that has one already keeps it. An example:")
@@ -156,7 +156,7 @@ func (a *app) namesHelp() string {
 	return t.String()
 }
 
-func (a *app) exitCodesHelp() string {
+func (a *program) exitCodesHelp() string {
 	t := helpText{ui: a.ui}
 	t.passage("Every command ends with one of these codes. Programs can rely on them.")
 	var rows [][]string
@@ -176,7 +176,7 @@ func (a *app) exitCodesHelp() string {
 	return t.String()
 }
 
-func (a *app) configurationHelp() string {
+func (a *program) configurationHelp() string {
 	t := helpText{ui: a.ui}
 	t.passage("A setting comes from the first of these that has it: a flag, an environment variable, the configuration file, the default. The file is written in TOML; without --config and %s it is looked for here, and need not exist:", "SOCBATCH_CONFIG")
 	t.table([]string{displayPath(config.DefaultPath(a.getenv))})

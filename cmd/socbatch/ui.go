@@ -16,6 +16,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/lang"
 )
 
@@ -168,7 +169,8 @@ func (u *ui) problemWords(what string, err error) string {
 // fail reports the error that ends the program.
 func (u *ui) fail(err error) {
 	var told toldError
-	if !errors.As(err, &told) {
+	var reported app.ReportedError
+	if !errors.As(err, &told) && !errors.As(err, &reported) {
 		u.tell(err)
 	}
 	if u.json && !u.printed {

@@ -13,7 +13,7 @@ import (
 
 // startedAlone reports whether the program was started from the desktop without
 // a command: by a double click, or by files that were dropped on it.
-func (a *app) startedAlone(args []string) bool {
+func (a *program) startedAlone(args []string) bool {
 	if a.fromDesktop == nil || !a.fromDesktop() {
 		return false
 	}
@@ -27,7 +27,7 @@ func (a *app) startedAlone(args []string) bool {
 
 // introduce says what to do instead of starting the program alone. Nothing is
 // sent: nobody has said where to.
-func (a *app) introduce(program string, files int) int {
+func (a *program) introduce(program string, files int) int {
 	u := a.ui
 	code := exitDone
 	if files > 0 {

@@ -28,7 +28,7 @@ func TestStartedAlone(t *testing.T) {
 		{"a file in a terminal", no, []string{file}, false},
 		{"not known", nil, nil, false},
 	} {
-		a := &app{fromDesktop: c.from}
+		a := &program{fromDesktop: c.from}
 		if got := a.startedAlone(c.args); got != c.want {
 			t.Errorf("%s: %t", c.name, got)
 		}
@@ -41,7 +41,7 @@ func TestIntroduce(t *testing.T) {
 	for _, files := range []int{0, 1, 3} {
 		for _, l := range lang.Languages() {
 			var out bytes.Buffer
-			a := &app{ui: &ui{streams: streams{out: &out, err: &out}, lang: l}}
+			a := &program{ui: &ui{streams: streams{out: &out, err: &out}, lang: l}}
 			code := a.introduce(`C:\Program Files\socbatch\socbatch.exe`, files)
 			if (code == exitDone) != (files == 0) || !strings.Contains(out.String(), `"C:\Program Files\socbatch\socbatch.exe" submit --env T --pause-at-end`) {
 				t.Errorf("%s, %d files: %d\n%s", l, files, code, out.String())

@@ -146,29 +146,32 @@ type Run struct {
 	Command     string
 	Environment string
 	EndedAt     time.Time
-	ExitCode    int
-	SucceededAt time.Time // the last run with exit code 0; zero: none
+	Class       string    // of failures (package failure); Succeeded: none
+	SucceededAt time.Time // the last run that succeeded; zero: none
 }
 
-// RecordRun records the end of a run, now.
-func (l *Ledger) RecordRun(_ context.Context, command, environment string, exitCode int) error {
+// Succeeded is the class of a run in which nothing failed.
+const Succeeded = "done"
+
+// RecordRun records the end of a run, now. class is what it ended with.
+func (l *Ledger) RecordRun(_ context.Context, command, environment, class string) error {
 	return l.change(func(tx *sql.Tx) error {
 		now := l.stamp()
 		success := ""
-		if exitCode == 0 {
+		if class == Succeeded {
 			success = now
 		}
-		_, err := tx.Exec(`INSERT INTO run (command, environment, ended_at, exit_code, succeeded_at) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (command, environment) DO UPDATE SET ended_at = excluded.ended_at, exit_code = excluded.exit_code,
+		_, err := tx.Exec(`INSERT INTO run (command, environment, ended_at, class, succeeded_at) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (command, environment) DO UPDATE SET ended_at = excluded.ended_at, class = excluded.class,
 				succeeded_at = CASE excluded.succeeded_at WHEN '' THEN run.succeeded_at ELSE excluded.succeeded_at END`,
-			command, environment, now, exitCode, success)
+			command, environment, now, class, success)
 		return err
 	})
 }
 
 // Runs lists the last runs.
 func (l *Ledger) Runs(ctx context.Context) ([]Run, error) {
-	rows, err := l.reads.QueryContext(ctx, `SELECT command, environment, ended_at, exit_code, succeeded_at FROM run ORDER BY command, environment`)
+	rows, err := l.reads.QueryContext(ctx, `SELECT command, environment, ended_at, class, succeeded_at FROM run ORDER BY command, environment`)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
@@ -177,7 +180,7 @@ func (l *Ledger) Runs(ctx context.Context) ([]Run, error) {
 	for rows.Next() {
 		var r Run
 		var ended, succeeded string
-		if err := rows.Scan(&r.Command, &r.Environment, &ended, &r.ExitCode, &succeeded); err != nil {
+		if err := rows.Scan(&r.Command, &r.Environment, &ended, &r.Class, &succeeded); err != nil {
 			return nil, fmt.Errorf("ledger: %w", err)
 		}
 		r.EndedAt, r.SucceededAt = parseTime(ended), parseTime(succeeded)

@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -163,14 +164,42 @@ func TestRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	for _, code := range []int{5, 0, 1} {
-		if err := l.RecordRun(t.Context(), "fetch", "R", code); err != nil {
+	for _, class := range []string{"temporary", ledger.Succeeded, "failed"} {
+		if err := l.RecordRun(t.Context(), "fetch", "R", class); err != nil {
 			t.Fatal(err)
 		}
 		now = now.Add(time.Hour)
 	}
-	want := ledger.Run{Command: "fetch", Environment: "R", EndedAt: testkit.Now().Add(2 * time.Hour), ExitCode: 1, SucceededAt: testkit.Now().Add(time.Hour)}
+	want := ledger.Run{Command: "fetch", Environment: "R", EndedAt: testkit.Now().Add(2 * time.Hour), Class: "failed", SucceededAt: testkit.Now().Add(time.Hour)}
 	if runs, err := l.Runs(t.Context()); err != nil || len(runs) != 1 || runs[0] != want {
 		t.Errorf("%+v, %v", runs, err)
+	}
+}
+
+// What the runs of an older ledger ended with is a class now.
+func TestLedgerWithExitCodes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	db := ledger.OpenAt(t, path, 9)
+	classes := map[int]string{
+		0: ledger.Succeeded, 1: "failed", 2: "usage", 3: "partly", 4: "credentials", 5: "temporary", 6: "refused", 7: "already-sent",
+		8: "no-answer", 9: "unknown", 11: "locked", 130: "interrupted", 99: "failed",
+	}
+	for code := range classes {
+		if _, err := db.Exec(`INSERT INTO run (command, environment, ended_at, exit_code, succeeded_at) VALUES ($1, 'T', '2026-03-02T09:30:00.000Z', $2, '')`, fmt.Sprint(code), code); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	runs, err := testkit.Ledger(t, path).Runs(t.Context())
+	if err != nil || len(runs) != len(classes) {
+		t.Fatalf("%d runs, %v", len(runs), err)
+	}
+	for _, r := range runs {
+		code, _ := strconv.Atoi(r.Command)
+		if r.Class != classes[code] {
+			t.Errorf("%d is %s", code, r.Class)
+		}
 	}
 }

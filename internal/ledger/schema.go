@@ -298,6 +298,15 @@ CREATE TABLE clock_decision (
 	last_at    TEXT NOT NULL,    -- the latest time of an entry then
 	reason     TEXT NOT NULL
 );
+`, `
+-- What a run ended with is a class of failures (package failure), of which front
+-- ends make exit codes.
+ALTER TABLE run ADD COLUMN class TEXT NOT NULL DEFAULT '';
+UPDATE run SET class = CASE exit_code
+	WHEN 0 THEN 'done' WHEN 2 THEN 'usage' WHEN 3 THEN 'partly' WHEN 4 THEN 'credentials' WHEN 5 THEN 'temporary'
+	WHEN 6 THEN 'refused' WHEN 7 THEN 'already-sent' WHEN 8 THEN 'no-answer' WHEN 9 THEN 'unknown' WHEN 11 THEN 'locked'
+	WHEN 130 THEN 'interrupted' ELSE 'failed' END;
+ALTER TABLE run DROP COLUMN exit_code;
 `}
 
 func newer(version int) error {

@@ -24,14 +24,23 @@ import (
 	"github.com/socbatch/socbatch/naming"
 )
 
+// About is what the ledger does not know.
+type About struct {
+	Version string
+	Now     time.Time
+	// ExitCode is that of the command line for what a run ended with, as
+	// ledger.Run.Class says it.
+	ExitCode func(class string) int
+}
+
 // WriteFile creates or replaces the file, readable by everybody. Its directory
 // has to be there.
-func WriteFile(ctx context.Context, disk *durable.Disk, path string, l *ledger.Ledger, version string, now time.Time) error {
+func WriteFile(ctx context.Context, disk *durable.Disk, path string, l *ledger.Ledger, about About) error {
 	t, err := disk.Create(filepath.Dir(path), ".new-*")
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(Write(ctx, t, l, version, now), t.Chmod(0o644)); err != nil {
+	if err := errors.Join(Write(ctx, t, l, about), t.Chmod(0o644)); err != nil {
 		return errors.Join(err, t.Discard())
 	}
 	return t.Commit(path)
@@ -39,7 +48,7 @@ func WriteFile(ctx context.Context, disk *durable.Disk, path string, l *ledger.L
 
 // Write writes the metrics. Names, contents and numbers of persons are not
 // among them: labels are environments, states and commands.
-func Write(ctx context.Context, w io.Writer, l *ledger.Ledger, version string, now time.Time) error {
+func Write(ctx context.Context, w io.Writer, l *ledger.Ledger, about About) error {
 	tallies, err := l.Tallies(ctx)
 	if err != nil {
 		return err
@@ -48,9 +57,10 @@ func Write(ctx context.Context, w io.Writer, l *ledger.Ledger, version string, n
 	if err != nil {
 		return err
 	}
+	now := about.Now
 	var b bytes.Buffer
 	for _, f := range []family{
-		{"socbatch_build_info", "gauge", "Version of the program; always 1.", []sample{{labels("version", version, "goversion", runtime.Version()), 1}}},
+		{"socbatch_build_info", "gauge", "Version of the program; always 1.", []sample{{labels("version", about.Version, "goversion", runtime.Version()), 1}}},
 		sets(tallies),
 		ages(tallies, "without_receipt", "sent and has no receipt", now, func(t *ledger.Tally) time.Time { return t.NoReceipt }),
 		ages(tallies, "without_notification", "has a receipt and no final notification", now, func(t *ledger.Tally) time.Time { return t.NoNotification }),
@@ -64,7 +74,7 @@ func Write(ctx context.Context, w io.Writer, l *ledger.Ledger, version string, n
 			return seconds(r.EndedAt), true
 		}),
 		perRun(runs, "socbatch_last_run_exit_code", "Exit code of the last run of the command.", func(r ledger.Run) (float64, bool) {
-			return float64(r.ExitCode), true
+			return float64(about.ExitCode(r.Class)), true
 		}),
 	} {
 		f.write(&b)

@@ -56,6 +56,12 @@ func value(t *testing.T, families map[string]*dto.MetricFamily, name string, lab
 	return 0, false
 }
 
+func about(version string, now time.Time) metrics.About {
+	return metrics.About{Version: version, Now: now, ExitCode: func(class string) int {
+		return map[string]int{"done": 0, "failed": 1, "temporary": 5}[class]
+	}}
+}
+
 func TestWriteFile(t *testing.T) {
 	t.Parallel()
 	l := testkit.Ledger(t, "")
@@ -75,7 +81,7 @@ func TestWriteFile(t *testing.T) {
 	reply := &outbox.Reply{Environment: naming.Production, Name: name, FetchedAt: testkit.Now(), File: outbox.File{Name: name.String(), Path: "x", Size: 1}}
 	for _, err := range []error{
 		l.StoreReplies(ctx, []*outbox.Reply{reply}),
-		l.RecordRun(ctx, "fetch", "R", 0), l.RecordRun(ctx, "fetch", "R", 5), l.RecordRun(ctx, "submit", "T", 1),
+		l.RecordRun(ctx, "fetch", "R", "done"), l.RecordRun(ctx, "fetch", "R", "temporary"), l.RecordRun(ctx, "submit", "T", "failed"),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -87,7 +93,7 @@ func TestWriteFile(t *testing.T) {
 	const version = `v1 "q" \ `
 	later := testkit.Now().Add(90 * time.Second)
 	for range 2 { // made, and replaced
-		if err := metrics.WriteFile(ctx, &disk, path, l, version, later); err != nil {
+		if err := metrics.WriteFile(ctx, &disk, path, l, about(version, later)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -163,7 +169,7 @@ func TestWriteFileFails(t *testing.T) {
 			}
 			return nil
 		}}
-		if err := metrics.WriteFile(t.Context(), &disk, path, l, "v1", testkit.Now()); err == nil {
+		if err := metrics.WriteFile(t.Context(), &disk, path, l, about("v1", testkit.Now())); err == nil {
 			t.Errorf("%s: no error", step)
 		}
 		if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) != 1 {
@@ -173,7 +179,7 @@ func TestWriteFileFails(t *testing.T) {
 	if b, err := os.ReadFile(path); err != nil || string(b) != "old" {
 		t.Errorf("%q, %v", b, err)
 	}
-	if err := metrics.WriteFile(t.Context(), &durable.Disk{}, filepath.Join(t.TempDir(), "none", "m.prom"), l, "v1", testkit.Now()); err == nil {
+	if err := metrics.WriteFile(t.Context(), &durable.Disk{}, filepath.Join(t.TempDir(), "none", "m.prom"), l, about("v1", testkit.Now())); err == nil {
 		t.Error("no directory: no error")
 	}
 }

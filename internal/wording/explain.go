@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
@@ -53,7 +54,7 @@ func Explain(err error) Explanation {
 		unknown  *inbox.UnknownError
 		still    *inbox.UnsettledError
 		faults   *inbox.FaultsError
-		app      *inbox.ApplicationError
+		which    *inbox.ApplicationError
 		replied  *inbox.ReplyError
 		source   *inbox.SourceError
 		spool    *inbox.SpoolError
@@ -65,6 +66,7 @@ func Explain(err error) Explanation {
 		sealed   *seal.OtherRecipientError
 		name     *inbox.FileNameError
 		path     *fs.PathError
+		clock    *app.ClockError
 	)
 	switch {
 	case errors.Is(err, schema.ErrNoProgram):
@@ -128,9 +130,9 @@ func Explain(err error) Explanation {
 		x.Kind = "declaration"
 		x.Message = Text("%s would be refused, and was not sent: %s", Printable(faults.Path), faults)
 		x.hint("correct the file, or send it as it is with --skip-checks")
-	case errors.As(err, &app):
+	case errors.As(err, &which):
 		x.Kind = "application"
-		x.Message = Text("%s: %s; it was not sent", Printable(app.Path), app)
+		x.Message = Text("%s: %s; it was not sent", Printable(which.Path), which)
 		x.hint("say which with --app CODE; socbatch name --applications lists them")
 	case errors.As(err, &source):
 		x.Kind = "file"
@@ -158,6 +160,8 @@ func Explain(err error) Explanation {
 		hostKeyHints(&x, host, contact)
 	case errors.As(err, &hostFile):
 		x.hint("repair or remove that line: a damaged file is not used at all, since the line could be one that revokes a key")
+	case errors.As(err, &clock):
+		x.hint(AcceptClock)
 	case failure.HintsOf(err) != nil:
 		x.Hints = append(x.Hints, failure.HintsOf(err)...)
 	case errors.As(err, &name):
@@ -212,6 +216,9 @@ func Explain(err error) Explanation {
 	}
 	return x
 }
+
+// AcceptClock is for a clock that was ahead once.
+const AcceptClock = "if the clock is right now, and was ahead then: socbatch clock --accept --reason \"…\""
 
 // ReadReplies is for a reply that was taken for a declaration.
 const ReadReplies = "list the replies that were fetched with: socbatch replies; look up an error code in one with: socbatch explain CODE"
@@ -402,6 +409,19 @@ func RootCause(err error) lang.Text {
 	var e *transport.Error
 	if errors.As(err, &e) && e.Kind != nil {
 		return Of(e.Kind)
+	}
+	return Of(err)
+}
+
+// SystemReason is what the system has against a file, without which.
+func SystemReason(err error) lang.Text {
+	var source *inbox.SourceError
+	if errors.As(err, &source) {
+		err = source.Err
+	}
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err
 	}
 	return Of(err)
 }

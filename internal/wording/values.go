@@ -7,6 +7,7 @@ import (
 
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/answers"
+	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/reply"
 	"github.com/socbatch/socbatch/naming"
@@ -66,19 +67,13 @@ func Size(bytes int64) lang.Text {
 	return Text("%d MB", (bytes+500_000)/1_000_000)
 }
 
-// What a person says of a set, as the ledger keeps it.
-const (
-	SaidSent       = "a person says so: "
-	SaidNotArrived = "a person says that it did not arrive: "
-)
-
 // Note says a note of the ledger. An error that the ledger noted stays
 // English.
 func Note(note string) lang.Text {
-	if reason, ok := strings.CutPrefix(note, SaidSent); ok {
+	if reason, ok := strings.CutPrefix(note, app.SaidSent); ok {
 		return Text("a person says so: %s", Printable(reason))
 	}
-	if reason, ok := strings.CutPrefix(note, SaidNotArrived); ok {
+	if reason, ok := strings.CutPrefix(note, app.SaidNotArrived); ok {
 		return Text("a person says that it did not arrive: %s", Printable(reason))
 	}
 	if m := countedForms.FindStringSubmatch(note); m != nil {

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -27,8 +27,8 @@ func TestClockBehindLedger(t *testing.T) {
 		{-9 * time.Minute, true}, // clocks are set a little now and then
 		{24 * time.Hour, true},
 	} {
-		a := &app{now: func() time.Time { return testkit.Now().Add(c.off) }}
-		err := checkClock(t.Context(), a, l)
+		a := &App{Now: func() time.Time { return testkit.Now().Add(c.off) }}
+		err := a.CheckClock(t.Context(), l)
 		if (err == nil) != c.sent || err != nil && !strings.Contains(err.Error(), "set the clock right; nothing was sent") {
 			t.Errorf("%s: got %v", c.off, err)
 		}
@@ -63,7 +63,8 @@ func TestAcceptClock(t *testing.T) {
 			t.Fatal(err)
 		}
 		testkit.Reserve(t, l, testkit.Draft([]string{"a"}))
-		read, err := l.Clock(ctx)
+		a := &App{Now: func() time.Time { return now }}
+		read, err := a.Clock(ctx, l)
 		if err != nil || !read.Latest.Equal(at) {
 			t.Errorf("%s: got %+v, %v", c.name, read, err)
 		}
@@ -71,8 +72,7 @@ func TestAcceptClock(t *testing.T) {
 			read.Office = now.Add(c.office)
 		}
 		at = now
-		behind := read.Latest.After(now.Add(clockTolerated))
-		err = acceptClock(ctx, l, now, read, behind, "a test")
+		_, err = read.accept(ctx, l, "a test")
 		if c.says != "" {
 			if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), "nothing was changed") {
 				t.Errorf("%s: got %v", c.name, err)
@@ -81,8 +81,7 @@ func TestAcceptClock(t *testing.T) {
 				t.Errorf("%s: got %+v, %v", c.name, again, err)
 			}
 		} else {
-			a := &app{now: func() time.Time { return now }}
-			if err = errors.Join(err, checkClock(ctx, a, l)); err != nil {
+			if err = errors.Join(err, a.CheckClock(ctx, l)); err != nil {
 				t.Errorf("%s: %v", c.name, err)
 			}
 			// What was sent is known as before, and the next entry counts again.
@@ -91,8 +90,8 @@ func TestAcceptClock(t *testing.T) {
 				t.Errorf("%s: got %v", c.name, r.Err)
 			}
 			testkit.Reserve(t, l, testkit.Draft([]string{"b"}))
-			a.now = func() time.Time { return now.Add(-time.Hour) }
-			if err := checkClock(ctx, a, l); err == nil {
+			a.Now = func() time.Time { return now.Add(-time.Hour) }
+			if err := a.CheckClock(ctx, l); err == nil {
 				t.Errorf("%s: a clock that is behind what came later is not noticed", c.name)
 			}
 		}

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"cmp"
@@ -16,35 +16,29 @@ import (
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/failure"
+	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/outgoing"
+	"github.com/socbatch/socbatch/internal/problem"
 	"github.com/socbatch/socbatch/naming"
 )
 
-// emptying sends what lies in directories and moves it to sent or failed, under
-// the lock of the sender and environment.
-type emptying struct {
-	app    *app
-	base   *submission // the jobs are those of one directory at a time
-	ledger *ledger.Ledger
-	link   *link
-	signs  bool                   // the certificate was looked for
-	seen   map[string]os.FileInfo // of the files of a directory, before they were looked into
+// directorySubmitter sends what lies in directories and moves it to sent or
+// failed, under the lock of the sender and environment.
+type directorySubmitter struct {
+	*submission                // the jobs are those of one directory at a time
+	ledger      *ledger.Ledger // nil: a rehearsal
+	link        *link
+	signs       bool                   // the certificate was looked for
+	seen        map[string]os.FileInfo // of the files of a directory, before they were looked into
 
 	prepared *outgoing.Dir
 	results
 }
 
-// jsonLeftFile is a file that was left in its directory.
-type jsonLeftFile struct {
-	Dir    string `json:"dir"`
-	Name   string `json:"name"`
-	Reason string `json:"reason"`
-}
-
 // directory sends what is ready in a directory. The error says that nothing of
 // it was sent; what goes wrong with single files stands in the results.
-func (e *emptying) directory(ctx context.Context, o config.Outgoing) error {
+func (e *directorySubmitter) directory(ctx context.Context, o config.Outgoing) error {
 	d, names, err := e.open(o)
 	if err != nil {
 		return err
@@ -66,14 +60,14 @@ func (e *emptying) directory(ctx context.Context, o config.Outgoing) error {
 		return nil
 	}
 	if !e.signs {
-		if err := e.base.loadIdentity(ctx, e.app); err != nil {
+		if err := e.loadIdentity(ctx); err != nil {
 			return err
 		}
 		e.signs = true
 	}
-	s := *e.base
-	s.jobs, s.toMove, s.options.application = jobs, true, o.Application
-	outcomes, err := s.deliver(ctx, e.app, e.ledger, e.link)
+	s := *e.submission
+	s.jobs, s.toMove, s.application = jobs, true, o.Application
+	outcomes, err := s.deliver(ctx, e.ledger, e.link)
 	for _, x := range outcomes {
 		e.link.doubt(x.Err)
 		e.done(d, x)
@@ -82,25 +76,25 @@ func (e *emptying) directory(ctx context.Context, o config.Outgoing) error {
 }
 
 // prepare makes sure, once, that files of a directory can be moved.
-func (e *emptying) prepare(d *outgoing.Dir) error {
+func (e *directorySubmitter) prepare(d *outgoing.Dir) error {
 	if e.prepared == d {
 		return nil
 	}
 	if err := d.Prepare(); err != nil {
 		return failure.New(failure.Failed,
-			errorf("%s: files could not be moved to %s and %s (%s); nothing was sent from there", d.Path(), outgoing.Sent, outgoing.Failed, err),
-			text("%s and %s have to be directories below it, in which you may write", outgoing.Sent, outgoing.Failed))
+			problem.New("%s: files could not be moved to %s and %s (%s); nothing was sent from there", d.Path(), outgoing.Sent, outgoing.Failed, err),
+			lang.T("%s and %s have to be directories below it, in which you may write", outgoing.Sent, outgoing.Failed))
 	}
 	e.prepared = d
 	return nil
 }
 
 // open lists a directory.
-func (e *emptying) open(o config.Outgoing) (*outgoing.Dir, []string, error) {
-	if within(o.Dir, e.base.config.Replies.Archive) {
-		return nil, nil, failure.New(failure.Usage, errorf("%s is where fetched replies are stored, not an outgoing directory; nothing was sent from there, and nothing was moved", o.Dir))
+func (e *directorySubmitter) open(o config.Outgoing) (*outgoing.Dir, []string, error) {
+	if within(o.Dir, e.config.Replies.Archive) {
+		return nil, nil, failure.New(failure.Usage, problem.New("%s is where fetched replies are stored, not an outgoing directory; nothing was sent from there, and nothing was moved", o.Dir))
 	}
-	d := outgoing.New(o.Dir, &e.app.disk)
+	d := outgoing.New(o.Dir, e.Disk)
 	var err error
 	if e.ledger != nil { // no dry run
 		err = d.Recover()
@@ -111,7 +105,7 @@ func (e *emptying) open(o config.Outgoing) (*outgoing.Dir, []string, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			class = failure.Usage
 		}
-		return nil, nil, failure.New(class, errorf("%s: the directory cannot be read (%s); nothing was sent from there", o.Dir, rootOf(err)))
+		return nil, nil, failure.New(class, problem.New("%s: the directory cannot be read (%s); nothing was sent from there", o.Dir, rootOf(err)))
 	}
 	other := 0
 	for _, l := range left {
@@ -121,7 +115,7 @@ func (e *emptying) open(o config.Outgoing) (*outgoing.Dir, []string, error) {
 		}
 	}
 	if other > 0 {
-		e.app.ui.say("%s: %s left alone: no declaration (NAME.xml, FI.…)", printable(o.Dir), count(other, "%d file", "%d files"))
+		e.event(Foreign{o.Dir, other})
 	}
 	return d, names, nil
 }
@@ -146,8 +140,8 @@ func rootOf(err error) error {
 	return err
 }
 
-func (e *emptying) leave(d *outgoing.Dir, name string, why outgoing.Reason) {
-	e.left = append(e.left, jsonLeftFile{d.Path(), name, string(why)})
+func (e *directorySubmitter) leave(d *outgoing.Dir, name string, why outgoing.Reason) {
+	e.left = append(e.left, LeftFile{d.Path(), name, string(why)})
 }
 
 // incompleteAfter is for how long a part of a set may lie alone before that is
@@ -156,7 +150,7 @@ const incompleteAfter = time.Hour
 
 // plan decides which files go together. What is wrong with the name of a file
 // concerns nothing but its set.
-func (e *emptying) plan(ctx context.Context, d *outgoing.Dir, names []string, o config.Outgoing) (jobs []inbox.Job, wrong []inbox.Outcome, err error) {
+func (e *directorySubmitter) plan(ctx context.Context, d *outgoing.Dir, names []string, o config.Outgoing) (jobs []inbox.Job, wrong []inbox.Outcome, err error) {
 	var files []string
 	e.seen = map[string]os.FileInfo{}
 	for _, n := range names {
@@ -165,7 +159,7 @@ func (e *emptying) plan(ctx context.Context, d *outgoing.Dir, names []string, o 
 			e.seen[d.File(n)] = info
 		}
 	}
-	unsettled, err := inbox.Unsettled(ctx, files, e.base.settleTime())
+	unsettled, err := inbox.Unsettled(ctx, files, e.settleTime())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -192,8 +186,8 @@ func (e *emptying) plan(ctx context.Context, d *outgoing.Dir, names []string, o 
 }
 
 // fits compares the name that a file already has with where it is to go.
-func (e *emptying) fits(j inbox.Job, o config.Outgoing) error {
-	err := fitsNamed(j, e.base.config, e.base.env, o.Application, naming.DateOf(e.app.now()))
+func (e *directorySubmitter) fits(j inbox.Job, o config.Outgoing) error {
+	err := fitsNamed(j, e.config, e.env, o.Application, naming.DateOf(e.Now()))
 	var usage *failure.UsageError
 	if errors.As(err, &usage) {
 		return usage.Err
@@ -223,7 +217,7 @@ func bySet(files []string) [][]string {
 }
 
 // unready leaves files for the next time.
-func (e *emptying) unready(d *outgoing.Dir, files []string, err error) {
+func (e *directorySubmitter) unready(d *outgoing.Dir, files []string, err error) {
 	var missing *inbox.MissingPartError
 	why := outgoing.Changing
 	switch {
@@ -237,39 +231,23 @@ func (e *emptying) unready(d *outgoing.Dir, files []string, err error) {
 	for _, f := range files {
 		e.leave(d, filepath.Base(f), why)
 	}
-	switch {
-	case missing == nil:
-		e.app.ui.say("%s: %s", printable(filepath.Base(files[0])), text("not ready yet (%s): left for the next time", rootOf(bareReason(err))))
-	case e.old(files):
-		e.app.ui.warn("%s; nothing of it was sent", err)
-	default:
-		e.app.ui.say("%s; nothing of it was sent", err)
-	}
+	e.event(NotReady{Files: files, Err: err, Missing: missing != nil, Old: missing != nil && e.old(files)})
 }
 
 // old reports whether files lie there for so long that nobody is about to add
 // another.
-func (e *emptying) old(files []string) bool {
+func (e *directorySubmitter) old(files []string) bool {
 	return !slices.ContainsFunc(files, func(f string) bool {
 		info, err := os.Stat(f)
-		return err == nil && e.app.now().Sub(info.ModTime()) < incompleteAfter
+		return err == nil && e.Now().Sub(info.ModTime()) < incompleteAfter
 	})
-}
-
-// sourceReason is what was wrong with a file, without which.
-func bareReason(err error) error {
-	var source *inbox.SourceError
-	if errors.As(err, &source) {
-		return source.Err
-	}
-	return err
 }
 
 // moveLeft moves the files of sets that are done with and that an earlier run
 // could not move, and gives the names of the others: what was sent is not sent
 // again because it still lies there, whatever became of it.
-func (e *emptying) moveLeft(ctx context.Context, d *outgoing.Dir, names []string) ([]string, error) {
-	sets, err := e.ledger.ToMove(ctx, e.base.config.Sender, e.base.env)
+func (e *directorySubmitter) moveLeft(ctx context.Context, d *outgoing.Dir, names []string) ([]string, error) {
+	sets, err := e.ledger.ToMove(ctx, e.config.Sender, e.env)
 	if err != nil {
 		return nil, err
 	}
@@ -286,7 +264,7 @@ func (e *emptying) moveLeft(ctx context.Context, d *outgoing.Dir, names []string
 			switch {
 			case !known[name] && s.State.Unfinished():
 				known[name] = true // it is finished first
-				if e.base.settled && slices.Contains(names, name) && hashOf(p.Source) == source(p) {
+				if e.settled && slices.Contains(names, name) && hashOf(p.Source) == source(p) {
 					done[name] = true // which was tried a moment ago
 					e.leave(d, name, outgoing.Unfinished)
 				}
@@ -315,11 +293,11 @@ func (e *emptying) moveLeft(ctx context.Context, d *outgoing.Dir, names []string
 func afterwards(s inbox.Submission) error {
 	switch s.State {
 	case inbox.Cancelled:
-		return failure.New(failure.Failed, errorf("%s was given up; it was not sent", s.Set), text("to send the file after all, put it into the directory again"))
+		return failure.New(failure.Failed, problem.New("%s was given up; it was not sent", s.Set), lang.T("to send the file after all, put it into the directory again"))
 	case inbox.NameUsed:
-		return failure.New(failure.Unknown, answered(s, false), text("see why: socbatch status %s", s.Set))
+		return failure.New(failure.Unknown, answered(s, false), lang.T("see why: socbatch status %s", s.Set))
 	case inbox.Refused:
-		return failure.New(failure.Refused, errorf("%s was refused; it was not sent again", s.Set), text("see why: socbatch status %s", s.Set))
+		return failure.New(failure.Refused, problem.New("%s was refused; it was not sent again", s.Set), lang.T("see why: socbatch status %s", s.Set))
 	}
 	return nil
 }
@@ -341,7 +319,7 @@ func hashOf(file string) (h inbox.Hash) {
 
 // done says what became of the files of one declaration, and moves them where
 // that is decided for good.
-func (e *emptying) done(d *outgoing.Dir, o inbox.Outcome) {
+func (e *directorySubmitter) done(d *outgoing.Dir, o inbox.Outcome) {
 	var source *inbox.SourceError
 	if errors.As(o.Err, &source) && (errors.Is(o.Err, inbox.ErrChanging) || errors.Is(o.Err, fs.ErrNotExist) || outgoing.BusyError(o.Err)) {
 		e.unready(d, o.Job.Files, o.Err)
@@ -354,7 +332,7 @@ func (e *emptying) done(d *outgoing.Dir, o inbox.Outcome) {
 	case o.Err == nil, ownFault(o.Err):
 		e.move(d, o, partsOf(o))
 	default: // the files stay: the next run goes on with them
-		e.tell(o, "")
+		e.report(o, "")
 		e.add(o, nil)
 	}
 }
@@ -416,14 +394,14 @@ func ownFault(err error) bool {
 
 // move moves the files of a declaration to where they belong, says so, and
 // records it for the parts of its set that they are.
-func (e *emptying) move(d *outgoing.Dir, o inbox.Outcome, parts []int) {
+func (e *directorySubmitter) move(d *outgoing.Dir, o inbox.Outcome, parts []int) {
 	place := outgoing.Sent
 	if o.Err != nil {
 		place = outgoing.Failed
 	}
 	var moved []string
 	for i, f := range o.Job.Files {
-		to, err := d.Put(place, filepath.Base(f), e.judged(o, parts, i), func(as string) string { return e.note(d, o, f, as) })
+		to, err := d.Put(place, filepath.Base(f), e.judged(o, parts, i), func(as string) string { return e.sidecar(d, o, f, as) })
 		if replaced, ok := errors.AsType[*outgoing.ReplacedError](err); ok {
 			err = nil
 			e.replaced(d, replaced)
@@ -438,21 +416,21 @@ func (e *emptying) move(d *outgoing.Dir, o inbox.Outcome, parts []int) {
 			}
 		}
 		if err != nil && o.Err == nil {
-			o.Err = failure.New(failure.Failed, errorf("%s was sent as %s, and could not be moved to %s: %s; the next run does that, and sends nothing again", f, o.Submission.Set, d.Place(place), rootOf(err)))
+			o.Err = failure.New(failure.Failed, problem.New("%s was sent as %s, and could not be moved to %s: %s; the next run does that, and sends nothing again", f, o.Submission.Set, d.Place(place), rootOf(err)))
 		} else if err != nil {
-			e.app.ui.warn("%s could not be moved to %s: %s", printable(f), printable(d.Place(place)), rootOf(err))
+			e.event(NotMoved{f, d.Place(place), rootOf(err)})
 		}
 	}
-	lies := ""
+	aside := ""
 	if place == outgoing.Failed && len(moved) > 0 {
-		lies = d.Place(place)
+		aside = d.Place(place)
 	}
-	e.tell(o, lies)
+	e.report(o, aside)
 	e.add(o, moved)
 }
 
 // judged is what a file of an outcome was when it was looked into.
-func (e *emptying) judged(o inbox.Outcome, parts []int, i int) outgoing.Judged {
+func (e *directorySubmitter) judged(o inbox.Outcome, parts []int, i int) outgoing.Judged {
 	for _, p := range o.Submission.Parts {
 		if i < len(parts) && p.Number == parts[i] {
 			return outgoing.Judged{Hash: source(p)}
@@ -467,24 +445,31 @@ func (e *emptying) judged(o inbox.Outcome, parts []int, i int) outgoing.Judged {
 // source is the hash of the file that was handed in as a part.
 func source(p inbox.Part) inbox.Hash { return cmp.Or(p.Original, p.Hash) }
 
-// replaced says that another file has the name of one that was to be moved.
-func (e *emptying) replaced(d *outgoing.Dir, r *outgoing.ReplacedError) {
+// replaced notes that another file has the name of one that was to be moved.
+func (e *directorySubmitter) replaced(d *outgoing.Dir, r *outgoing.ReplacedError) {
 	e.leave(d, r.Now, outgoing.Replaced)
-	if r.Now == r.Name {
-		e.app.ui.warn("%s: another file has taken this name meanwhile; it was not moved, and the next run takes it", printable(d.File(r.Name)))
-		return
+	e.event(Replaced{d.File(r.Name), d.File(r.Now)})
+}
+
+// sidecar is the text beside a file that is moved.
+func (e *directorySubmitter) sidecar(d *outgoing.Dir, o inbox.Outcome, file, as string) string {
+	if e.request.Sidecar == nil {
+		return ""
 	}
-	e.app.ui.warn("%s: other files have taken this name meanwhile; they were not moved, one of them is %s now, and the next run takes them", printable(d.File(r.Name)), printable(r.Now))
+	return e.request.Sidecar(Sidecar{Environment: e.env, Dir: d.Path(), Result: o, File: file, As: as})
 }
 
-func (e *emptying) add(o inbox.Outcome, moved []string) {
-	e.outcomes, e.moved = append(e.outcomes, o), append(e.moved, moved)
+func (e *directorySubmitter) add(o inbox.Outcome, moved []string) {
+	e.files = append(e.files, FileResult{Outcome: o, Moved: moved})
 }
 
-func (e *emptying) tell(o inbox.Outcome, lies string) {
-	printWarnings(e.app, o)
-	printOutcome(e.app, o)
-	if lies != "" {
-		e.app.ui.hint("it lies in %s now, with a note beside it", printable(lies))
+func (e *directorySubmitter) report(o inbox.Outcome, aside string) { e.event(FilesDone{o, aside}) }
+
+// fail notes what concerns no single file. The same broken connection is told
+// once.
+func (e *directorySubmitter) fail(err error) {
+	e.errs = append(e.errs, err)
+	if e.link == nil || !e.link.reportedBefore(err) {
+		e.event(StepFailed{err})
 	}
 }
