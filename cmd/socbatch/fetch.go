@@ -219,7 +219,7 @@ func fetchFolder(ctx context.Context, a *app, c config.Config, l *ledger.Ledger,
 	options := outbox.Options{
 		Archive: c.Replies.Archive, Parallel: c.Endpoint.Parallel, Keep: o.keep, DeleteConflicts: o.conflicts, Now: a.now, Disk: &a.disk,
 		SealedSuffix: seal.Suffix,
-		Observe: func(s outbox.Set) {
+		Observe: func(s outbox.ReplySet) {
 			a.log.Debug("stored", "set", s.GO, "replies", len(s.Replies))
 			bar.add(1)
 		},
@@ -430,7 +430,7 @@ func (f fetched) tally() (t tally, stored int) {
 
 // setError is what went wrong with a set. A GO whose reply is not there yet is
 // no failure: it is on its way.
-func setError(s outbox.Set) error {
+func setError(s outbox.ReplySet) error {
 	var incomplete *outbox.IncompleteError
 	if errors.As(s.Err, &incomplete) {
 		return nil

@@ -15,7 +15,7 @@ import (
 
 // note is the text beside a file that was moved: what happened, when, and what
 // to do next, in the language of the person.
-func (e *emptying) note(d *outgoing.Dir, o inbox.Outcome, file, as string) string {
+func (e *emptying) note(d *outgoing.Dir, o inbox.JobResult, file, as string) string {
 	u := e.app.ui
 	var b strings.Builder
 	name := filepath.Base(file)
@@ -47,7 +47,7 @@ func environmentWords(u *ui, env naming.Environment) string {
 }
 
 // addSet says which set a file went in.
-func addSet(u *ui, f *fields, o inbox.Outcome, file string) {
+func addSet(u *ui, f *fields, o inbox.JobResult, file string) {
 	s := o.Submission
 	f.add(text("set"), s.Set.String())
 	for i, p := range s.Parts {
@@ -67,7 +67,7 @@ func addSet(u *ui, f *fields, o inbox.Outcome, file string) {
 }
 
 // whatToDo is for a file that was moved.
-func (e *emptying) whatToDo(d *outgoing.Dir, o inbox.Outcome) []lang.Text {
+func (e *emptying) whatToDo(d *outgoing.Dir, o inbox.JobResult) []lang.Text {
 	if o.Err == nil {
 		return []lang.Text{text("nothing; see what became of it with: socbatch status %s", o.Submission.Set)}
 	}

@@ -156,7 +156,7 @@ const incompleteAfter = time.Hour
 
 // plan decides which files go together. What is wrong with the name of a file
 // concerns nothing but its set.
-func (e *emptying) plan(ctx context.Context, d *outgoing.Dir, names []string, o config.Outgoing) (jobs []inbox.Job, wrong []inbox.Outcome, err error) {
+func (e *emptying) plan(ctx context.Context, d *outgoing.Dir, names []string, o config.Outgoing) (jobs []inbox.Job, wrong []inbox.JobResult, err error) {
 	var files []string
 	e.seen = map[string]os.FileInfo{}
 	for _, n := range names {
@@ -185,7 +185,7 @@ func (e *emptying) plan(ctx context.Context, d *outgoing.Dir, names []string, o 
 		case errors.As(err, &missing):
 			e.unready(d, group, err)
 		default:
-			wrong = append(wrong, inbox.Outcome{Job: inbox.Job{Files: group}, Err: &inbox.FileNameError{Path: group[0], Err: err}})
+			wrong = append(wrong, inbox.JobResult{Job: inbox.Job{Files: group}, Err: &inbox.FileNameError{Path: group[0], Err: err}})
 		}
 	}
 	return jobs, wrong, nil
@@ -304,7 +304,7 @@ func (e *emptying) moveLeft(ctx context.Context, d *outgoing.Dir, names []string
 			if err := e.prepare(d); err != nil {
 				return nil, err
 			}
-			e.move(d, inbox.Outcome{Job: inbox.Job{Files: files}, Submission: s, Resumed: true, Err: afterwards(s)}, parts)
+			e.move(d, inbox.JobResult{Job: inbox.Job{Files: files}, Submission: s, Resumed: true, Err: afterwards(s)}, parts)
 		}
 	}
 	return slices.DeleteFunc(names, func(n string) bool { return done[n] }), nil
@@ -341,7 +341,7 @@ func hashOf(file string) (h inbox.Hash) {
 
 // done says what became of the files of one declaration, and moves them where
 // that is decided for good.
-func (e *emptying) done(d *outgoing.Dir, o inbox.Outcome) {
+func (e *emptying) done(d *outgoing.Dir, o inbox.JobResult) {
 	var source *inbox.SourceError
 	if errors.As(o.Err, &source) && (errors.Is(o.Err, inbox.ErrChanging) || errors.Is(o.Err, fs.ErrNotExist) || outgoing.BusyError(o.Err)) {
 		e.unready(d, o.Job.Files, o.Err)
@@ -361,7 +361,7 @@ func (e *emptying) done(d *outgoing.Dir, o inbox.Outcome) {
 
 // partsOf are the numbers of the parts that the files of an outcome are; none
 // where they are no parts of its set.
-func partsOf(o inbox.Outcome) []int {
+func partsOf(o inbox.JobResult) []int {
 	var parts []int
 	for _, p := range o.Submission.Parts {
 		if o.Err == nil {
@@ -374,7 +374,7 @@ func partsOf(o inbox.Outcome) []int {
 // sentFromHere reports whether a declaration that was sent already is the very
 // same files, which nobody moved since: an earlier run was killed before it
 // could, or they were named on the command line.
-func sentFromHere(o inbox.Outcome) bool {
+func sentFromHere(o inbox.JobResult) bool {
 	var already *inbox.AlreadyError
 	if !errors.As(o.Err, &already) || !already.Same || already.Existing.State.Unfinished() || already.Existing.State.NeedsPerson() {
 		return false
@@ -416,7 +416,7 @@ func ownFault(err error) bool {
 
 // move moves the files of a declaration to where they belong, says so, and
 // records it for the parts of its set that they are.
-func (e *emptying) move(d *outgoing.Dir, o inbox.Outcome, parts []int) {
+func (e *emptying) move(d *outgoing.Dir, o inbox.JobResult, parts []int) {
 	place := outgoing.Sent
 	if o.Err != nil {
 		place = outgoing.Failed
@@ -452,7 +452,7 @@ func (e *emptying) move(d *outgoing.Dir, o inbox.Outcome, parts []int) {
 }
 
 // judged is what a file of an outcome was when it was looked into.
-func (e *emptying) judged(o inbox.Outcome, parts []int, i int) outgoing.Judged {
+func (e *emptying) judged(o inbox.JobResult, parts []int, i int) outgoing.Judged {
 	for _, p := range o.Submission.Parts {
 		if i < len(parts) && p.Number == parts[i] {
 			return outgoing.Judged{Hash: source(p)}
@@ -477,11 +477,11 @@ func (e *emptying) replaced(d *outgoing.Dir, r *outgoing.ReplacedError) {
 	e.app.ui.warn("%s: other files have taken this name meanwhile; they were not moved, one of them is %s now, and the next run takes them", printable(d.File(r.Name)), printable(r.Now))
 }
 
-func (e *emptying) add(o inbox.Outcome, moved []string) {
+func (e *emptying) add(o inbox.JobResult, moved []string) {
 	e.outcomes, e.moved = append(e.outcomes, o), append(e.moved, moved)
 }
 
-func (e *emptying) tell(o inbox.Outcome, lies string) {
+func (e *emptying) tell(o inbox.JobResult, lies string) {
 	printWarnings(e.app, o)
 	printOutcome(e.app, o)
 	if lies != "" {

@@ -41,7 +41,7 @@ func TestGrowingFileIsLeft(t *testing.T) {
 		}
 		d := outgoing.New(dir, &durable.Disk{})
 		var jobs []inbox.Job
-		var wrong []inbox.Outcome
+		var wrong []inbox.JobResult
 		var err error
 		planned := make(chan struct{})
 		go func() {
@@ -163,7 +163,7 @@ func TestOnlyWhatWasJudgedIsMoved(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				o := inbox.Outcome{Job: inbox.Job{Files: []string{file}}, Err: c.err}
+				o := inbox.JobResult{Job: inbox.Job{Files: []string{file}}, Err: c.err}
 				if c.frozen {
 					o.Parts = []inbox.Frozen{{Part: c.part}}
 				}
@@ -230,7 +230,7 @@ func TestInterruptedIsToldOnce(t *testing.T) {
 		&inbox.UnknownError{Err: context.Canceled},
 		fmt.Errorf("put: %w", context.Canceled),
 	} {
-		printOutcome(a, inbox.Outcome{Job: inbox.Job{Files: []string{"a.xml"}}, Err: err})
+		printOutcome(a, inbox.JobResult{Job: inbox.Job{Files: []string{"a.xml"}}, Err: err})
 	}
 	said := errs.String()
 	if strings.Count(said, "interrupted; what is not shown as sent was not sent") != 1 || strings.Count(said, "error:") != 2 || !strings.Contains(said, "GO was asked for") || strings.Contains(said, "context canceled") {

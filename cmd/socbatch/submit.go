@@ -296,7 +296,7 @@ func (s *submission) endDryRun(a *app, r results) error {
 
 // preview prints what would be sent. It works in a temporary directory and on a
 // transaction that is undone.
-func (s *submission) preview(ctx context.Context, a *app) ([]inbox.Outcome, error) {
+func (s *submission) preview(ctx context.Context, a *app) ([]inbox.JobResult, error) {
 	dir, err := os.MkdirTemp("", "socbatch-dry-run-")
 	if err != nil {
 		return nil, err
@@ -323,7 +323,7 @@ func (s *submission) preview(ctx context.Context, a *app) ([]inbox.Outcome, erro
 	return outcomes, nil
 }
 
-func printPreview(a *app, o inbox.Outcome) {
+func printPreview(a *app, o inbox.JobResult) {
 	set := o.Submission.Set
 	if o.Resumed {
 		a.ui.result("would go on with %s to %s", set, set.Inbox())
@@ -383,7 +383,7 @@ func (s *submission) underLock(ctx context.Context, a *app, work func(*ledger.Le
 
 // deliver sends the jobs, and gives what became of each. The error says that
 // nothing was sent at all.
-func (s *submission) deliver(ctx context.Context, a *app, l *ledger.Ledger, link *link) ([]inbox.Outcome, error) {
+func (s *submission) deliver(ctx context.Context, a *app, l *ledger.Ledger, link *link) ([]inbox.JobResult, error) {
 	c := s.config
 	var total int64
 	for _, j := range s.jobs {
@@ -407,7 +407,7 @@ func (s *submission) deliver(ctx context.Context, a *app, l *ledger.Ledger, link
 			Observe: func(e inbox.Event) {
 				mu.Lock()
 				defer mu.Unlock()
-				a.log.Debug(string(e.What), "set", e.Set.String(), "file", e.File, "bytes", e.Size)
+				a.log.Debug(string(e.Kind), "set", e.Set.String(), "file", e.File, "bytes", e.Size)
 				if strings.HasPrefix(e.File, string(naming.FI)) {
 					bar.add(e.Size)
 				}
@@ -513,13 +513,13 @@ func jobFiles(j inbox.Job) []string {
 	return j.Files
 }
 
-func printWarnings(a *app, o inbox.Outcome) {
+func printWarnings(a *app, o inbox.JobResult) {
 	for _, w := range o.Warnings {
 		a.ui.warn("%s", w)
 	}
 }
 
-func printOutcome(a *app, o inbox.Outcome) {
+func printOutcome(a *app, o inbox.JobResult) {
 	if onlyInterrupted(o.Err) { // which concerns all that follow
 		if !a.toldInterrupted {
 			a.ui.tell(failure.Hint(errorf("interrupted; what is not shown as sent was not sent"), text("run the same command again: it goes on where it stopped")))
@@ -557,7 +557,7 @@ func onlyInterrupted(err error) bool {
 
 // results are what became of the files of a submission.
 type results struct {
-	outcomes []inbox.Outcome
+	outcomes []inbox.JobResult
 	moved    [][]string // of each outcome, where its files are now; nil where they stay
 	left     []jsonLeftFile
 	errs     []error // what concerns no single file; told already
@@ -573,7 +573,7 @@ type jsonSent struct {
 	Error      *explanation    `json:"error,omitempty"`
 }
 
-func sentJSON(o inbox.Outcome, moved []string, sub inbox.Submission, err error) jsonSent {
+func sentJSON(o inbox.JobResult, moved []string, sub inbox.Submission, err error) jsonSent {
 	out := jsonSent{Files: jobFiles(o.Job), MovedTo: moved, Resumed: o.Resumed}
 	for _, w := range o.Warnings {
 		out.Warnings = append(out.Warnings, w.Error())

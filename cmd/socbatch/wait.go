@@ -47,7 +47,7 @@ func poll(ctx context.Context, a *app, most, interval time.Duration, look func(c
 }
 
 // await fetches until every set that was sent has a final answer.
-func (s *submission) await(ctx context.Context, a *app, l *ledger.Ledger, outcomes []inbox.Outcome, link *link) ([]inbox.Submission, error) {
+func (s *submission) await(ctx context.Context, a *app, l *ledger.Ledger, outcomes []inbox.JobResult, link *link) ([]inbox.Submission, error) {
 	var open []int64
 	for _, o := range outcomes {
 		if o.Err == nil {
