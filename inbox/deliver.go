@@ -35,18 +35,18 @@ type Deliverer struct {
 // Event tells an observer what happened to a set.
 type Event struct {
 	Set  naming.Set
-	What Happening
+	Kind EventKind
 	File string // the file, for FileSent
 	Size int64  // bytes, for FileSent
 }
 
-// Happening is the kind of an Event.
-type Happening string
+// EventKind is the kind of an Event.
+type EventKind string
 
 // What is observed.
 const (
-	FileSent Happening = "file-sent" // an FI or FS is on the server
-	GoSent   Happening = "go-sent"   // the server took the GO
+	FileSent EventKind = "file-sent" // an FI or FS is on the server
+	GoSent   EventKind = "go-sent"   // the server took the GO
 )
 
 // Options of a Deliverer; the zero value is usable.
@@ -181,7 +181,7 @@ func (d *Deliverer) putFile(ctx context.Context, s *Submission, name, file strin
 		return nil
 	})
 	if err == nil {
-		d.observe(Event{Set: s.Set, What: FileSent, File: name, Size: size})
+		d.observe(Event{Set: s.Set, Kind: FileSent, File: name, Size: size})
 	}
 	return err
 }
@@ -222,7 +222,7 @@ func (d *Deliverer) goAhead(ctx context.Context, s *Submission) error {
 	if err := d.sent(ctx, s, ""); err != nil {
 		return &UnknownError{Set: s.Set, Err: err, Taken: true}
 	}
-	d.observe(Event{Set: s.Set, What: GoSent, File: s.Set.GO().String()})
+	d.observe(Event{Set: s.Set, Kind: GoSent, File: s.Set.GO().String()})
 	return nil
 }
 

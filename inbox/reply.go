@@ -120,9 +120,9 @@ func applicationOfKind(k reply.Kind) (code string) {
 	return code
 }
 
-// mostInside is how much of a compressed file is looked at: the root element and
+// maxInside is how much of a compressed file is looked at: the root element and
 // the first forms tell what it is.
-const mostInside = 1 << 20
+const maxInside = 1 << 20
 
 // insideOf looks into a file that is no XML: it may be a compressed reply.
 func insideOf(file io.ReaderAt, size int64) *Reply {
@@ -136,7 +136,7 @@ func insideOf(file io.ReaderAt, size int64) *Reply {
 	}
 	// What comes after the part that is read, and what is wrong with the rest,
 	// does not matter.
-	info, _ := declaration.Inspect(io.LimitReader(content, mostInside), declaration.Options{KeepForms: -1})
+	info, _ := declaration.Inspect(io.LimitReader(content, maxInside), declaration.Options{KeepForms: -1})
 	if r := replyOf(info); r != nil {
 		return r
 	}

@@ -51,7 +51,8 @@ const (
 	NoteWaiting = "found GO waiting on the server"
 )
 
-var following = map[State][]State{
+// transitions are the states that each state can become.
+var transitions = map[State][]State{
 	Prepared:  {Uploading, Cancelled},
 	Uploading: {Uploaded, Unknown, Failed, Cancelled},
 	Uploaded:  {Uploading, Unknown, Cancelled},
@@ -79,7 +80,7 @@ func States() []State {
 }
 
 // CanBecome reports whether a set may go from s to next.
-func (s State) CanBecome(next State) bool { return slices.Contains(following[s], next) }
+func (s State) CanBecome(next State) bool { return slices.Contains(transitions[s], next) }
 
 // BeforeGO reports whether the GO of the set was certainly never asked for and
 // the set is not given up: it may still be sent, or cancelled.

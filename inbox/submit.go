@@ -40,8 +40,8 @@ type Submitter struct {
 	Now        func() time.Time
 }
 
-// Outcome is what became of a job.
-type Outcome struct {
+// JobResult is what became of a job.
+type JobResult struct {
 	Job        Job
 	Submission Submission // zero before a name was taken
 	Parts      []Frozen
@@ -103,10 +103,10 @@ func (e *ApplicationError) problem() *problem.Error {
 
 // Run submits the jobs. Each is independent of the others; its outcome stands
 // at its place in the result. The error says that nothing was sent at all.
-func (s *Submitter) Run(ctx context.Context, jobs []Job) ([]Outcome, error) {
+func (s *Submitter) Run(ctx context.Context, jobs []Job) ([]JobResult, error) {
 	prepareCtx, stop := context.WithCancel(ctx)
 	defer stop()
-	outcomes := make([]Outcome, len(jobs))
+	outcomes := make([]JobResult, len(jobs))
 	drafts := make([]Draft, len(jobs))
 	ready := make([]chan struct{}, len(jobs))
 	for i := range jobs {
@@ -150,11 +150,11 @@ func (s *Submitter) Run(ctx context.Context, jobs []Job) ([]Outcome, error) {
 
 // send takes the names in the order of the jobs, as many as are ready at a
 // time, and delivers each set as soon as it has its own.
-func (s *Submitter) send(ctx context.Context, d *Deliverer, outcomes []Outcome, drafts []Draft, ready []chan struct{}) {
-	limit := make(chan struct{}, d.flight.Most()+8) // sets wait for their files inside
+func (s *Submitter) send(ctx context.Context, d *Deliverer, outcomes []JobResult, drafts []Draft, ready []chan struct{}) {
+	limit := make(chan struct{}, d.flight.Max()+8) // sets wait for their files inside
 	var sending sync.WaitGroup
 	taken := contents{}
-	var twins []twin
+	var duplicates []duplicate
 	for i := 0; i < len(outcomes); {
 		<-ready[i]
 		var at []int
@@ -168,7 +168,7 @@ func (s *Submitter) send(ctx context.Context, d *Deliverer, outcomes []Outcome, 
 				break // first see what becomes of the other
 			}
 			if first, part, both := taken.in(drafts[i]); both {
-				twins = append(twins, twin{i, first, part})
+				duplicates = append(duplicates, duplicate{i, first, part})
 				continue
 			}
 			asked.add(drafts[i], i)
@@ -199,8 +199,8 @@ func (s *Submitter) send(ctx context.Context, d *Deliverer, outcomes []Outcome, 
 		}
 	}
 	sending.Wait()
-	for _, t := range twins {
-		s.refuseTwin(&outcomes[t.job], &outcomes[t.first], drafts[t.job], t.part)
+	for _, t := range duplicates {
+		s.refuseDuplicate(&outcomes[t.job], &outcomes[t.first], drafts[t.job], t.part)
 	}
 }
 
@@ -213,8 +213,8 @@ type content struct {
 	hash        Hash
 }
 
-// twin is a job whose part has the contents of an earlier job that is sent.
-type twin struct{ job, first, part int }
+// duplicate is a job whose part has the contents of an earlier job that is sent.
+type duplicate struct{ job, first, part int }
 
 func (c contents) add(d Draft, job int) {
 	for _, p := range d.Parts {
@@ -236,7 +236,7 @@ func (c contents) in(d Draft) (job, part int, found bool) {
 	return 0, 0, false
 }
 
-func (s *Submitter) refuseTwin(o, first *Outcome, d Draft, part int) {
+func (s *Submitter) refuseDuplicate(o, first *JobResult, d Draft, part int) {
 	o.Submission = first.Submission
 	o.Err = errors.Join(
 		&AlreadyError{Part: part, Existing: first.Submission, Same: sameContents(first.Submission.Parts, d.Parts)},
@@ -258,7 +258,7 @@ func closed(c <-chan struct{}) bool {
 
 // take looks at what the ledger said to a draft, and reports whether there is
 // a set to send.
-func (s *Submitter) take(o *Outcome, spool string, r Reserved) bool {
+func (s *Submitter) take(o *JobResult, spool string, r Reserved) bool {
 	o.Submission, o.Err = r.Submission, r.Err
 	if o.Err == nil {
 		return true
@@ -275,7 +275,7 @@ func (s *Submitter) take(o *Outcome, spool string, r Reserved) bool {
 	return false
 }
 
-func (s *Submitter) dropAll(drafts []Draft, outcomes []Outcome) error {
+func (s *Submitter) dropAll(drafts []Draft, outcomes []JobResult) error {
 	var errs []error
 	for i, d := range drafts {
 		if outcomes[i].Err == nil {
@@ -286,7 +286,7 @@ func (s *Submitter) dropAll(drafts []Draft, outcomes []Outcome) error {
 }
 
 // prepare freezes the files of a job and decides what they are.
-func (s *Submitter) prepare(ctx context.Context, o *Outcome) (d Draft, err error) {
+func (s *Submitter) prepare(ctx context.Context, o *JobResult) (d Draft, err error) {
 	for _, f := range o.Job.given() {
 		if r := ReplyByName(f); r != nil && !r.Meant(s.Meant) {
 			return Draft{}, &ReplyError{f, *r}
@@ -500,8 +500,8 @@ func (f *Frozen) LineEndFault() (declaration.Fault, bool) {
 
 // Preview prepares the jobs without keeping anything, and says what would
 // become of them. preview is asked for the names.
-func (s *Submitter) Preview(ctx context.Context, jobs []Job, preview func(context.Context, []Draft) []Reserved) []Outcome {
-	outcomes := make([]Outcome, len(jobs))
+func (s *Submitter) Preview(ctx context.Context, jobs []Job, preview func(context.Context, []Draft) []Reserved) []JobResult {
+	outcomes := make([]JobResult, len(jobs))
 	var at []int
 	var drafts []Draft
 	for i := range jobs {
@@ -515,7 +515,7 @@ func (s *Submitter) Preview(ctx context.Context, jobs []Job, preview func(contex
 	for n, r := range preview(ctx, drafts) {
 		o, d := &outcomes[at[n]], drafts[n]
 		if first, part, both := taken.in(d); both {
-			s.refuseTwin(o, &outcomes[first], d, part)
+			s.refuseDuplicate(o, &outcomes[first], d, part)
 			continue
 		}
 		if s.take(o, d.Spool, r) {

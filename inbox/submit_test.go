@@ -37,7 +37,7 @@ func (w *world) plan(files ...string) []inbox.Job {
 	return jobs
 }
 
-func (w *world) run(s *inbox.Submitter, jobs []inbox.Job) []inbox.Outcome {
+func (w *world) run(s *inbox.Submitter, jobs []inbox.Job) []inbox.JobResult {
 	w.t.Helper()
 	out, err := s.Run(w.t.Context(), jobs)
 	if err != nil {
@@ -96,7 +96,7 @@ func TestRunTwice(t *testing.T) {
 	w.wantGOs(2)
 }
 
-func TestRunTwins(t *testing.T) {
+func TestRunDuplicates(t *testing.T) {
 	for _, again := range []bool{false, true} {
 		w := newWorld(t)
 		s := w.submitter()
@@ -302,7 +302,7 @@ func TestRunKeepsGivenNames(t *testing.T) {
 	w.wantGOs(2)
 }
 
-func TestRunTwinsWithOtherLineEnds(t *testing.T) {
+func TestRunDuplicatesWithOtherLineEnds(t *testing.T) {
 	w := newWorld(t)
 	clean := testkit.Dimona("a")
 	out := w.run(w.submitter(), w.jobs(bytes.ReplaceAll(clean, []byte("\r\n"), []byte("\r")), clean))
@@ -453,7 +453,7 @@ func TestRunWithoutLocks(t *testing.T) {
 		contents = append(contents, testkit.Dimona(fmt.Sprint(i)))
 	}
 	jobs := w.jobs(contents...)
-	results := make([][]inbox.Outcome, runs)
+	results := make([][]inbox.JobResult, runs)
 	var wg sync.WaitGroup
 	for r := range runs {
 		apart := *w

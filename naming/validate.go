@@ -118,9 +118,9 @@ func Validate(text string, c Context) []Fault {
 	}
 	parts := 0
 	if v, ok := field(6); ok {
-		most := c.MaxParts
-		if most == 0 {
-			most = MaxParts
+		maxParts := c.MaxParts
+		if maxParts == 0 {
+			maxParts = MaxParts
 		}
 		parts = partDigit(v)
 		switch {
@@ -130,8 +130,8 @@ func Validate(text string, c Context) []Fault {
 			add("ACRF-115", "write the number of parts as a digit: %q is none", v)
 		case v == "0":
 			add("ACRF-116", "give the set at least one part: the name says 0")
-		case parts > most:
-			add("ACRF-128", "give the set at most %d parts: the name says %d", most, parts)
+		case parts > maxParts:
+			add("ACRF-128", "give the set at most %d parts: the name says %d", maxParts, parts)
 		}
 	}
 	if v, ok := field(7); ok && kind != GO && kind != TD {

@@ -67,7 +67,7 @@ type Options struct {
 	// Disk writes the archive; nil means the real one.
 	Disk *durable.Disk
 	// Observe is called for every stored set, by several goroutines.
-	Observe func(Set)
+	Observe func(ReplySet)
 }
 
 // Fetcher brings replies home over one session.
@@ -94,7 +94,7 @@ func NewFetcher(s Session, l Ledger, o Options) *Fetcher {
 		o.Disk = &durable.Disk{}
 	}
 	if o.Observe == nil {
-		o.Observe = func(Set) {}
+		o.Observe = func(ReplySet) {}
 	}
 	return &Fetcher{
 		session: s, ledger: l, opt: o,
@@ -105,8 +105,8 @@ func NewFetcher(s Session, l Ledger, o Options) *Fetcher {
 	}
 }
 
-// Set is one reply set: what was done with it, or why not.
-type Set struct {
+// ReplySet is one reply set: what was done with it, or why not.
+type ReplySet struct {
 	Key     string // name without kind and parts
 	GO      string // name of its GO; empty for one that was stored without
 	Replies []*Reply
@@ -143,7 +143,7 @@ const (
 // Report is the result of one folder.
 type Report struct {
 	Environment naming.Environment
-	Sets        []Set // in the order of their names
+	Sets        []ReplySet // in the order of their names
 	Left        []Left
 }
 
@@ -167,7 +167,7 @@ func (f *Fetcher) Fetch(ctx context.Context, env naming.Environment) (Report, er
 			return report, err
 		}
 	}
-	results := make([]*Set, len(groups))
+	results := make([]*ReplySet, len(groups))
 	var alone []int
 	var wg sync.WaitGroup
 	for i, g := range groups {
@@ -190,7 +190,7 @@ func (f *Fetcher) Fetch(ctx context.Context, env naming.Environment) (Report, er
 			break
 		}
 		g := groups[i]
-		s := &Set{Key: g.key, GO: g.goName}
+		s := &ReplySet{Key: g.key, GO: g.goName}
 		s.Err = f.finishAlone(ctx, env, dir, g, lookAgain, s)
 		results[i] = s
 	}
@@ -408,8 +408,8 @@ func (g *group) missing() error {
 var errAlone = problem.New("a GO without a reply")
 
 // fetchSet stores a set and then deletes it on the server.
-func (f *Fetcher) fetchSet(ctx context.Context, env naming.Environment, dir string, g *group) *Set {
-	s := &Set{Key: g.key, GO: g.goName}
+func (f *Fetcher) fetchSet(ctx context.Context, env naming.Environment, dir string, g *group) *ReplySet {
+	s := &ReplySet{Key: g.key, GO: g.goName}
 	files, err := f.storeFiles(ctx, env, dir, g)
 	if err != nil {
 		s.Err = err
@@ -541,7 +541,7 @@ func (f *Fetcher) storeFile(ctx context.Context, env naming.Environment, dir str
 func (f *Fetcher) download(ctx context.Context, env naming.Environment, dir string, l listed, known []Stored) (*file, error) {
 	name := l.name.String()
 	if l.size > f.opt.MaxSize {
-		return nil, &TooLargeError{Name: name, Most: f.opt.MaxSize}
+		return nil, &TooLargeError{Name: name, Max: f.opt.MaxSize}
 	}
 	t, err := f.opt.Disk.Create(f.incoming(env), "*")
 	if err != nil {
@@ -549,7 +549,7 @@ func (f *Fetcher) download(ctx context.Context, env naming.Environment, dir stri
 	}
 	defer t.Discard() //nolint:errcheck // after Commit it does nothing; before, the next run sweeps
 	sum := sha256.New()
-	bounded := &boundedWriter{io.MultiWriter(t, sum), f.opt.MaxSize, &TooLargeError{Name: name, Most: f.opt.MaxSize}}
+	bounded := &boundedWriter{io.MultiWriter(t, sum), f.opt.MaxSize, &TooLargeError{Name: name, Max: f.opt.MaxSize}}
 	n, err := f.session.Get(ctx, path.Join(env.Outbox(), name), bounded, l.size)
 	if err != nil {
 		return nil, err
@@ -593,7 +593,7 @@ func (f *Fetcher) download(ctx context.Context, env naming.Environment, dir stri
 // server.
 type TooLargeError struct {
 	Name string
-	Most int64 // bytes
+	Max  int64 // bytes
 }
 
 func (e *TooLargeError) Error() string { return e.problem().Error() }
@@ -602,7 +602,7 @@ func (e *TooLargeError) Error() string { return e.problem().Error() }
 func (e *TooLargeError) Said() (format string, args []any) { return e.problem().Said() }
 
 func (e *TooLargeError) problem() *problem.Error {
-	return problem.New("%s has more than %d bytes, which no reply has", e.Name, e.Most)
+	return problem.New("%s has more than %d bytes, which no reply has", e.Name, e.Max)
 }
 
 // boundedWriter fails when more than left bytes are written to it: a file whose
@@ -663,7 +663,7 @@ func hashOf(path string) (h Hash, err error) {
 }
 
 // enter puts the replies of a set that the ledger does not have into it.
-func (f *Fetcher) enter(ctx context.Context, env naming.Environment, g *group, files []*file, s *Set) error {
+func (f *Fetcher) enter(ctx context.Context, env naming.Environment, g *group, files []*file, s *ReplySet) error {
 	signs, lateSigns := map[int]*File{}, map[int]*file{}
 	for _, x := range files[len(g.replies):] {
 		signs[x.name.Part] = &x.File
@@ -706,7 +706,7 @@ func (f *Fetcher) enter(ctx context.Context, env naming.Environment, g *group, f
 // can still be told from a set that was never fetched. The ledger hears of it
 // before GO goes, so that a crash cannot keep it from hearing at all. gone are
 // replies of the set that an earlier run deleted.
-func (f *Fetcher) remove(ctx context.Context, env naming.Environment, g *group, files []*file, gone []int64, s *Set) error {
+func (f *Fetcher) remove(ctx context.Context, env naming.Environment, g *group, files []*file, gone []int64, s *ReplySet) error {
 	errs := make([]error, len(files))
 	var wg sync.WaitGroup
 	for i, x := range files {
@@ -749,7 +749,7 @@ func (f *Fetcher) removeFile(ctx context.Context, env naming.Environment, name s
 // The office may use a name again, and a folder that is written while it is
 // listed may show the new GO without its replies. So the folder is looked at a
 // second time, and the GO stays when anything of the set has come since.
-func (f *Fetcher) finishAlone(ctx context.Context, env naming.Environment, dir string, g *group, lookAgain func() (map[groupID]*group, error), s *Set) error {
+func (f *Fetcher) finishAlone(ctx context.Context, env naming.Environment, dir string, g *group, lookAgain func() (map[groupID]*group, error), s *ReplySet) error {
 	why := g.missing()
 	goName, err := naming.Parse(g.goName)
 	if err != nil {

@@ -219,7 +219,7 @@ func TestFetchStoppedMidway(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	w.opt.Parallel = 2
-	w.opt.Observe = func(outbox.Set) { cancel() } // stored, not yet deleted
+	w.opt.Observe = func(outbox.ReplySet) { cancel() } // stored, not yet deleted
 	report, err := w.fetchIn(ctx)
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v", err)
@@ -696,7 +696,7 @@ func TestFetchManySets(t *testing.T) {
 	}
 	w.opt.Parallel = 64
 	report := w.ok()
-	if len(report.Sets) != n || !slices.IsSortedFunc(report.Sets, func(a, b outbox.Set) int { return strings.Compare(a.Key, b.Key) }) {
+	if len(report.Sets) != n || !slices.IsSortedFunc(report.Sets, func(a, b outbox.ReplySet) int { return strings.Compare(a.Key, b.Key) }) {
 		t.Errorf("%d sets", len(report.Sets))
 	}
 	w.wantServer()

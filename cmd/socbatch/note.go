@@ -47,7 +47,7 @@ func environmentWords(u *ui, env naming.Environment) string {
 }
 
 // addSet says which set a file went in.
-func addSet(u *ui, f *fields, o inbox.Outcome, file string) {
+func addSet(u *ui, f *fields, o inbox.JobResult, file string) {
 	s := o.Submission
 	f.add(text("set"), s.Set.String())
 	for i, p := range s.Parts {
@@ -67,7 +67,7 @@ func addSet(u *ui, f *fields, o inbox.Outcome, file string) {
 }
 
 // whatToDo is for a file that was moved.
-func whatToDo(dir string, o inbox.Outcome) []lang.Text {
+func whatToDo(dir string, o inbox.JobResult) []lang.Text {
 	if o.Err == nil {
 		return []lang.Text{text("nothing; see what became of it with: socbatch status %s", o.Submission.Set)}
 	}

@@ -25,7 +25,7 @@ func TestInterruptedIsToldOnce(t *testing.T) {
 		&inbox.UnknownError{Err: context.Canceled},
 		fmt.Errorf("put: %w", context.Canceled),
 	} {
-		printOutcome(a, inbox.Outcome{Job: inbox.Job{Files: []string{"a.xml"}}, Err: err})
+		printOutcome(a, inbox.JobResult{Job: inbox.Job{Files: []string{"a.xml"}}, Err: err})
 	}
 	said := errs.String()
 	if strings.Count(said, "interrupted; what is not shown as sent was not sent") != 1 || strings.Count(said, "error:") != 2 || !strings.Contains(said, "GO was asked for") || strings.Contains(said, "context canceled") {

@@ -133,7 +133,7 @@ func endSubmit(a *program, r app.SubmitResult, err error) {
 	a.ui.object(out)
 }
 
-func printPreview(a *program, o inbox.Outcome) {
+func printPreview(a *program, o inbox.JobResult) {
 	set := o.Submission.Set
 	if o.Resumed {
 		a.ui.result("would go on with %s to %s", set, set.Inbox())
@@ -166,13 +166,13 @@ func jobFiles(j inbox.Job) []string {
 	return j.Files
 }
 
-func printWarnings(a *program, o inbox.Outcome) {
+func printWarnings(a *program, o inbox.JobResult) {
 	for _, w := range o.Warnings {
 		a.ui.warn("%s", w)
 	}
 }
 
-func printOutcome(a *program, o inbox.Outcome) {
+func printOutcome(a *program, o inbox.JobResult) {
 	if onlyInterrupted(o.Err) { // which concerns all that follow
 		if !a.toldInterrupted {
 			a.ui.tell(failure.Hint(errorf("interrupted; what is not shown as sent was not sent"), text("run the same command again: it goes on where it stopped")))

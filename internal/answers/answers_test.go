@@ -190,7 +190,7 @@ func TestPlace(t *testing.T) {
 // batches records the most that was entered at once.
 type batches struct {
 	*ledger.Ledger
-	calls, most int
+	calls, maxEntries int
 }
 
 func (b *batches) AddAnswers(ctx context.Context, r ledger.Reply, a []ledger.Answer) error {
@@ -198,7 +198,7 @@ func (b *batches) AddAnswers(ctx context.Context, r ledger.Reply, a []ledger.Ans
 	for _, x := range a {
 		n += 1 + len(x.Anomalies)
 	}
-	b.calls, b.most = b.calls+1, max(b.most, n)
+	b.calls, b.maxEntries = b.calls+1, max(b.maxEntries, n)
 	return b.Ledger.AddAnswers(ctx, r, a)
 }
 
@@ -213,8 +213,8 @@ func TestUnreadManyAnomalies(t *testing.T) {
 	if r := w.read()[0]; r.Unmatched != 10 || r.Reply.Problem != "" {
 		t.Errorf("%+v", r)
 	}
-	if b.calls != 4 || b.most != 3*401 {
-		t.Errorf("%d calls, at most %d at once", b.calls, b.most)
+	if b.calls != 4 || b.maxEntries != 3*401 {
+		t.Errorf("%d calls, at most %d at once", b.calls, b.maxEntries)
 	}
 }
 

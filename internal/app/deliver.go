@@ -71,7 +71,7 @@ func (s *submission) submitter(spool *inbox.Spool, l inbox.Ledger) *inbox.Submit
 }
 
 // preview gives what would be sent.
-func (s *submission) preview(ctx context.Context) ([]inbox.Outcome, error) {
+func (s *submission) preview(ctx context.Context) ([]inbox.JobResult, error) {
 	dir, err := os.MkdirTemp("", "socbatch-dry-run-")
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func (s *submission) preview(ctx context.Context) ([]inbox.Outcome, error) {
 
 // deliver sends the jobs, and gives what became of each. The error says that
 // nothing was sent at all.
-func (s *submission) deliver(ctx context.Context, l *ledger.Ledger, link *link) ([]inbox.Outcome, error) {
+func (s *submission) deliver(ctx context.Context, l *ledger.Ledger, link *link) ([]inbox.JobResult, error) {
 	c := s.config
 	progress := Progress{Phase: Sending}
 	for _, j := range s.jobs {
@@ -119,7 +119,7 @@ func (s *submission) deliver(ctx context.Context, l *ledger.Ledger, link *link) 
 			Observe: func(e inbox.Event) {
 				mu.Lock()
 				defer mu.Unlock()
-				s.Log.Debug(string(e.What), "set", e.Set.String(), "file", e.File, "bytes", e.Size)
+				s.Log.Debug(string(e.Kind), "set", e.Set.String(), "file", e.File, "bytes", e.Size)
 				if strings.HasPrefix(e.File, string(naming.FI)) {
 					p := progress
 					p.Added = e.Size
@@ -149,7 +149,7 @@ func (s *submission) deliver(ctx context.Context, l *ledger.Ledger, link *link) 
 
 // refresh takes the set of an outcome as the ledger has it now, with its times
 // and its note.
-func (s *submission) refresh(ctx context.Context, l *ledger.Ledger, o *inbox.Outcome) {
+func (s *submission) refresh(ctx context.Context, l *ledger.Ledger, o *inbox.JobResult) {
 	if o.Submission.ID == 0 {
 		return
 	}

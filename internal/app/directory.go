@@ -150,7 +150,7 @@ const incompleteAfter = time.Hour
 
 // plan decides which files go together. What is wrong with the name of a file
 // concerns nothing but its set.
-func (e *directorySubmitter) plan(ctx context.Context, d *outgoing.Dir, names []string, o config.Outgoing) (jobs []inbox.Job, wrong []inbox.Outcome, err error) {
+func (e *directorySubmitter) plan(ctx context.Context, d *outgoing.Dir, names []string, o config.Outgoing) (jobs []inbox.Job, wrong []inbox.JobResult, err error) {
 	var files []string
 	e.seen = map[string]os.FileInfo{}
 	for _, n := range names {
@@ -179,7 +179,7 @@ func (e *directorySubmitter) plan(ctx context.Context, d *outgoing.Dir, names []
 		case errors.As(err, &missing):
 			e.unready(d, group, err)
 		default:
-			wrong = append(wrong, inbox.Outcome{Job: inbox.Job{Files: group}, Err: &inbox.FileNameError{Path: group[0], Err: err}})
+			wrong = append(wrong, inbox.JobResult{Job: inbox.Job{Files: group}, Err: &inbox.FileNameError{Path: group[0], Err: err}})
 		}
 	}
 	return jobs, wrong, nil
@@ -282,7 +282,7 @@ func (e *directorySubmitter) moveLeft(ctx context.Context, d *outgoing.Dir, name
 			if err := e.prepare(d); err != nil {
 				return nil, err
 			}
-			e.move(d, inbox.Outcome{Job: inbox.Job{Files: files}, Submission: s, Resumed: true, Err: afterwards(s)}, parts)
+			e.move(d, inbox.JobResult{Job: inbox.Job{Files: files}, Submission: s, Resumed: true, Err: afterwards(s)}, parts)
 		}
 	}
 	return slices.DeleteFunc(names, func(n string) bool { return done[n] }), nil
@@ -319,7 +319,7 @@ func hashOf(file string) (h inbox.Hash) {
 
 // done says what became of the files of one declaration, and moves them where
 // that is decided for good.
-func (e *directorySubmitter) done(d *outgoing.Dir, o inbox.Outcome) {
+func (e *directorySubmitter) done(d *outgoing.Dir, o inbox.JobResult) {
 	var source *inbox.SourceError
 	if errors.As(o.Err, &source) && (errors.Is(o.Err, inbox.ErrChanging) || errors.Is(o.Err, fs.ErrNotExist) || outgoing.BusyError(o.Err)) {
 		e.unready(d, o.Job.Files, o.Err)
@@ -339,7 +339,7 @@ func (e *directorySubmitter) done(d *outgoing.Dir, o inbox.Outcome) {
 
 // partsOf are the numbers of the parts that the files of an outcome are; none
 // where they are no parts of its set.
-func partsOf(o inbox.Outcome) []int {
+func partsOf(o inbox.JobResult) []int {
 	var parts []int
 	for _, p := range o.Submission.Parts {
 		if o.Err == nil {
@@ -352,7 +352,7 @@ func partsOf(o inbox.Outcome) []int {
 // sentFromHere reports whether a declaration that was sent already is the very
 // same files, which nobody moved since: an earlier run was killed before it
 // could, or they were named on the command line.
-func sentFromHere(o inbox.Outcome) bool {
+func sentFromHere(o inbox.JobResult) bool {
 	var already *inbox.AlreadyError
 	if !errors.As(o.Err, &already) || !already.Same || already.Existing.State.Unfinished() || already.Existing.State.NeedsPerson() {
 		return false
@@ -394,7 +394,7 @@ func ownFault(err error) bool {
 
 // move moves the files of a declaration to where they belong, says so, and
 // records it for the parts of its set that they are.
-func (e *directorySubmitter) move(d *outgoing.Dir, o inbox.Outcome, parts []int) {
+func (e *directorySubmitter) move(d *outgoing.Dir, o inbox.JobResult, parts []int) {
 	place := outgoing.Sent
 	if o.Err != nil {
 		place = outgoing.Failed
@@ -430,7 +430,7 @@ func (e *directorySubmitter) move(d *outgoing.Dir, o inbox.Outcome, parts []int)
 }
 
 // judged is what a file of an outcome was when it was looked into.
-func (e *directorySubmitter) judged(o inbox.Outcome, parts []int, i int) outgoing.Judged {
+func (e *directorySubmitter) judged(o inbox.JobResult, parts []int, i int) outgoing.Judged {
 	for _, p := range o.Submission.Parts {
 		if i < len(parts) && p.Number == parts[i] {
 			return outgoing.Judged{Hash: source(p)}
@@ -452,18 +452,18 @@ func (e *directorySubmitter) replaced(d *outgoing.Dir, r *outgoing.ReplacedError
 }
 
 // sidecar is the text beside a file that is moved.
-func (e *directorySubmitter) sidecar(d *outgoing.Dir, o inbox.Outcome, file, as string) string {
+func (e *directorySubmitter) sidecar(d *outgoing.Dir, o inbox.JobResult, file, as string) string {
 	if e.request.Sidecar == nil {
 		return ""
 	}
 	return e.request.Sidecar(Sidecar{Environment: e.env, Dir: d.Path(), Result: o, File: file, As: as})
 }
 
-func (e *directorySubmitter) add(o inbox.Outcome, moved []string) {
-	e.files = append(e.files, FileResult{Outcome: o, Moved: moved})
+func (e *directorySubmitter) add(o inbox.JobResult, moved []string) {
+	e.files = append(e.files, FileResult{JobResult: o, Moved: moved})
 }
 
-func (e *directorySubmitter) report(o inbox.Outcome, aside string) { e.event(FilesDone{o, aside}) }
+func (e *directorySubmitter) report(o inbox.JobResult, aside string) { e.event(FilesDone{o, aside}) }
 
 // fail notes what concerns no single file. The same broken connection is told
 // once.

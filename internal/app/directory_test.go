@@ -38,7 +38,7 @@ func TestGrowingFileIsLeft(t *testing.T) {
 		e := &directorySubmitter{submission: &submission{call: watched(o, time.Now), env: naming.Test, request: SubmitRequest{Settle: &settle}}}
 		d := outgoing.New(dir, &durable.Disk{})
 		var jobs []inbox.Job
-		var wrong []inbox.Outcome
+		var wrong []inbox.JobResult
 		var err error
 		planned := make(chan struct{})
 		go func() {
@@ -161,7 +161,7 @@ func TestOnlyWhatWasJudgedIsMoved(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				o := inbox.Outcome{Job: inbox.Job{Files: []string{file}}, Err: c.err}
+				o := inbox.JobResult{Job: inbox.Job{Files: []string{file}}, Err: c.err}
 				if c.frozen {
 					o.Parts = []inbox.Frozen{{Part: c.part}}
 				}

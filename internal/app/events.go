@@ -32,11 +32,11 @@ type (
 	// Sent tells that a set has gone.
 	Sent struct{ Submission inbox.Submission }
 	// Previewed tells what would become of the files of one declaration.
-	Previewed struct{ Result inbox.Outcome }
+	Previewed struct{ Result inbox.JobResult }
 	// FilesDone tells what became of the files of one declaration. Aside is the
 	// directory that holds them now because they are wrong; else empty.
 	FilesDone struct {
-		Result inbox.Outcome
+		Result inbox.JobResult
 		Aside  string
 	}
 	// LeftBehind tells that files of a set that is given up stay on the server,

@@ -178,7 +178,7 @@ func (c *call) fetchFolder(ctx context.Context, l *ledger.Ledger, reader *answer
 	options := outbox.Options{
 		Archive: c.config.Replies.Archive, Parallel: c.config.Endpoint.Parallel, Keep: r.Keep, DeleteConflicts: r.DeleteConflicts, Now: c.Now, Disk: c.Disk,
 		SealedSuffix: seal.Suffix,
-		Observe: func(s outbox.Set) {
+		Observe: func(s outbox.ReplySet) {
 			c.Log.Debug("stored", "set", s.GO, "replies", len(s.Replies))
 			p := progress
 			p.Added = 1
@@ -298,7 +298,7 @@ func (f FetchResult) New() int {
 
 // setError is what went wrong with a set. A GO whose reply is not there yet is
 // no failure: it is on its way.
-func setError(s outbox.Set) error {
+func setError(s outbox.ReplySet) error {
 	var incomplete *outbox.IncompleteError
 	if errors.As(s.Err, &incomplete) {
 		return nil

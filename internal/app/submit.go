@@ -51,7 +51,7 @@ type SubmitRequest struct {
 type Sidecar struct {
 	Environment naming.Environment
 	Dir         string // the directory in which it was
-	Result      inbox.Outcome
+	Result      inbox.JobResult
 	File        string // as it was
 	As          string // its name now
 }
@@ -65,7 +65,7 @@ type SubmitResult struct {
 
 // FileResult is what became of the files of one declaration.
 type FileResult struct {
-	inbox.Outcome
+	inbox.JobResult
 	Moved []string // where the files are now; nil where they stay
 	// Latest is the set as it is now, and Final what is wrong with it, also where
 	// it was sent well.
@@ -364,10 +364,10 @@ func isDir(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-func resultsOf(outcomes []inbox.Outcome) results {
+func resultsOf(outcomes []inbox.JobResult) results {
 	var r results
 	for _, o := range outcomes {
-		r.files = append(r.files, FileResult{Outcome: o})
+		r.files = append(r.files, FileResult{JobResult: o})
 	}
 	return r
 }

@@ -178,8 +178,8 @@ func alike(states []string) string {
 	return states[0]
 }
 
-func (w *world) seal(most int) archive.Sealed {
-	got, err := w.archive.Seal(w.t.Context(), w.to, naming.Environments(), most)
+func (w *world) seal(limit int) archive.Sealed {
+	got, err := w.archive.Seal(w.t.Context(), w.to, naming.Environments(), limit)
 	w.must(err)
 	return got
 }

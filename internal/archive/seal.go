@@ -44,19 +44,19 @@ type Sealed struct {
 
 // Seal encrypts what lies in clear and is not needed so any more: the frozen
 // copies of sets that are known to be sent, and the replies of the environments
-// that are read; newest first, at most so many of the sets and of the replies of each
+// that are read; newest first, at most maxEach of the sets and of the replies of each
 // environment (0: all).
 //
 // Of each, the encrypted files are on the disk before the ones in clear are
 // removed, and the ledger hears of it last: killed anywhere in between, the
 // next run finds the files in clear, or only the encrypted ones, and comes to
 // the same end. What fails stays in clear; the error joins why.
-func (a *Archive) Seal(ctx context.Context, to *seal.Recipients, envs []naming.Environment, most int) (Sealed, error) {
+func (a *Archive) Seal(ctx context.Context, to *seal.Recipients, envs []naming.Environment, maxEach int) (Sealed, error) {
 	var out Sealed
 	now := a.Now()
 	errs := []error{}
 	run := func(kind ledger.HoldingKind, find func(below int64, limit int) ([]ledger.Holding, error)) int {
-		n, more, err := a.sealAll(ctx, to, kind, most, find)
+		n, more, err := a.sealAll(ctx, to, kind, maxEach, find)
 		errs = append(errs, err)
 		out.More = out.More || more
 		return n
@@ -72,13 +72,13 @@ func (a *Archive) Seal(ctx context.Context, to *seal.Recipients, envs []naming.E
 	return out, errors.Join(errs...)
 }
 
-func (a *Archive) sealAll(ctx context.Context, to *seal.Recipients, kind ledger.HoldingKind, most int, find func(below int64, limit int) ([]ledger.Holding, error)) (n int, more bool, err error) {
+func (a *Archive) sealAll(ctx context.Context, to *seal.Recipients, kind ledger.HoldingKind, maxEach int, find func(below int64, limit int) ([]ledger.Holding, error)) (n int, more bool, err error) {
 	var errs []error
 	temp := ""
 	for below := int64(0); ; {
 		limit := batch
-		if most > 0 {
-			limit = min(limit, most-n)
+		if maxEach > 0 {
+			limit = min(limit, maxEach-n)
 		}
 		if limit <= 0 {
 			found, err := find(below, 1)

@@ -71,11 +71,11 @@ func (s *standing) walls() []time.Duration {
 }
 
 func (s *standing) memory() int64 {
-	var most int64
+	var peak int64
 	for _, u := range s.runs {
-		most = max(most, u.Memory)
+		peak = max(peak, u.Memory)
 	}
-	return most
+	return peak
 }
 
 // A peer that takes longer than these runs twice, or once.

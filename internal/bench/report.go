@@ -40,20 +40,20 @@ func (r *report) markdown() string {
 	}
 	b.WriteString("\nEvery program that ran; times are of the whole process, memory is the peak of the largest process.\n\n")
 	b.WriteString("| | program | runs | median s | from – to | CPU s | MiB |\n|---|---|---:|---:|---:|---:|---:|\n")
-	var most int64
+	var peak int64
 	for i, x := range r.rows {
 		for _, s := range r.results[i] {
 			b.WriteString(programLine(x.number, s))
 			if s.ours {
-				most = max(most, s.memory())
+				peak = max(peak, s.memory())
 			}
 		}
 	}
 	verdict := "as wanted"
-	if most >= memoryLimit {
+	if peak >= memoryLimit {
 		verdict = "**missed**"
 	}
-	fmt.Fprintf(&b, "\n**7** Peak memory of socbatch over all of these: %d MiB, wanted less than %d MiB: %s.\n", (most+1<<20-1)>>20, memoryLimit>>20, verdict)
+	fmt.Fprintf(&b, "\n**7** Peak memory of socbatch over all of these: %d MiB, wanted less than %d MiB: %s.\n", (peak+1<<20-1)>>20, memoryLimit>>20, verdict)
 	return b.String()
 }
 

@@ -38,7 +38,7 @@ type Config struct {
 	StateDir string `toml:"state_dir"`
 	// ArchiveRecipient are the recipients of age for whom stored replies and
 	// frozen copies are encrypted; empty: they are not.
-	ArchiveRecipient Texts `toml:"archive_recipient"`
+	ArchiveRecipient StringList `toml:"archive_recipient"`
 	// ArchiveIdentity is the file of the identity that reads them again.
 	ArchiveIdentity string `toml:"archive_identity"`
 

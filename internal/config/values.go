@@ -8,11 +8,11 @@ import (
 	"github.com/socbatch/socbatch/internal/problem"
 )
 
-// Texts is a list of texts; in the file a single one need not be a list.
-type Texts []string
+// StringList is a list of strings; in the file a single one need not be a list.
+type StringList []string
 
-// UnmarshalTOML reads a text or a list of texts.
-func (t *Texts) UnmarshalTOML(v any) error {
+// UnmarshalTOML reads a string or a list of strings.
+func (t *StringList) UnmarshalTOML(v any) error {
 	list, ok := v.([]any)
 	if !ok {
 		list = []any{v}

@@ -360,12 +360,12 @@ var decisiveSteps = map[verb][]string{
 	cancel: {moves},
 }
 
-// blow chooses what strikes a command; most is about how many steps it has.
-func (d dice) blow(v verb, most int) blow {
+// blow chooses what strikes a command; steps is about how many it has.
+func (d dice) blow(v verb, steps int) blow {
 	if d.chance(50) {
-		most = max(most/2, 6)
+		steps = max(steps/2, 6)
 	}
-	b := blow{at: 1 + d.IntN(most)}
+	b := blow{at: 1 + d.IntN(steps)}
 	switch roll := d.IntN(100); {
 	case roll < 15:
 		return blow{}
@@ -392,7 +392,7 @@ func (d dice) blow(v verb, most int) blow {
 		b.at = at
 		return d.decisiveStep(v, b)
 	}
-	b.mode, b.at = pick(d, modes...), 1+d.IntN(min(most, 25))
+	b.mode, b.at = pick(d, modes...), 1+d.IntN(min(steps, 25))
 	if on := decisive[v]; len(on) > 0 && d.chance(30) {
 		b.on, b.at = pick(d, on...), 1
 	}

@@ -110,11 +110,11 @@ func (p *process) story() string {
 	if json.Compact(&short, p.out.Bytes()) != nil {
 		short = p.out
 	}
-	const most = 2000
+	const maxLength = 2000
 	for _, s := range []string{p.err.String(), short.String()} {
 		if s = strings.TrimSpace(s); s != "" {
-			if len(s) > most {
-				s = s[:most] + " …"
+			if len(s) > maxLength {
+				s = s[:maxLength] + " …"
 			}
 			b.WriteString("\n" + s)
 		}

@@ -48,55 +48,55 @@ var (
 // provoked makes each thing that can be wrong go wrong. also are the findings
 // that come with it.
 var provoked = map[doctor.Finding]struct {
-	make func(*bed)
+	make func(*testbed)
 	also []doctor.Finding
 }{
-	doctor.ConfigurationMissing: {make: func(b *bed) {
+	doctor.ConfigurationMissing: {make: func(b *testbed) {
 		b.config.Sender, b.config.Endpoint.User, b.file = "", "", ""
 	}},
-	doctor.ConfigurationBroken: {make: func(b *bed) {
+	doctor.ConfigurationBroken: {make: func(b *testbed) {
 		b.err = &config.Error{Path: "socbatch.toml", Line: 3, Key: "endpont", Problem: errors.New("there is no such setting")}
 	}},
-	doctor.SenderMissing: {make: func(b *bed) { b.config.Sender = "" }},
-	doctor.UserMissing:   {make: func(b *bed) { b.config.Endpoint.User = "" }},
+	doctor.SenderMissing: {make: func(b *testbed) { b.config.Sender = "" }},
+	doctor.UserMissing:   {make: func(b *testbed) { b.config.Endpoint.User = "" }},
 
-	doctor.ConfigurationWritable: {make: func(b *bed) { b.chmod(b.file, 0o620) }},
-	doctor.SecretReadable:        {make: func(b *bed) { b.chmod(b.config.Identity.P12, 0o640) }},
-	doctor.StateReadable: {make: func(b *bed) {
+	doctor.ConfigurationWritable: {make: func(b *testbed) { b.chmod(b.file, 0o620) }},
+	doctor.SecretReadable:        {make: func(b *testbed) { b.chmod(b.config.Identity.P12, 0o640) }},
+	doctor.StateReadable: {make: func(b *testbed) {
 		if err := os.Mkdir(b.config.StateDir, 0o700); err != nil {
 			b.t.Fatal(err)
 		}
 		b.chmod(b.config.StateDir, 0o750)
 	}},
-	doctor.StateUnwritable:   {make: func(b *bed) { b.write("state", nil) }},
-	doctor.StateRemote:       {make: func(b *bed) { b.d.Disk.Remote = func(string) (bool, error) { return true, nil } }},
-	doctor.ArchiveUnwritable: {make: func(b *bed) { b.config.Replies.Archive = filepath.Join(b.write("file", nil), "archive") }},
+	doctor.StateUnwritable:   {make: func(b *testbed) { b.write("state", nil) }},
+	doctor.StateRemote:       {make: func(b *testbed) { b.d.Disk.Remote = func(string) (bool, error) { return true, nil } }},
+	doctor.ArchiveUnwritable: {make: func(b *testbed) { b.config.Replies.Archive = filepath.Join(b.write("file", nil), "archive") }},
 
-	doctor.ClockBehind: {make: func(b *bed) { b.ledger.last = now().Add(11 * time.Minute) }},
+	doctor.ClockBehind: {make: func(b *testbed) { b.ledger.last = now().Add(11 * time.Minute) }},
 
-	doctor.SpaceNone:    {make: func(b *bed) { b.d.Disk.Free = func(string) (uint64, error) { return 1 << 20, nil } }},
-	doctor.SpaceLow:     {make: func(b *bed) { b.d.Disk.Free = func(string) (uint64, error) { return 1<<30 - 1, nil } }},
-	doctor.SpaceUnknown: {make: func(b *bed) { b.d.Disk.Free = func(string) (uint64, error) { return 0, fs.ErrPermission } }},
+	doctor.SpaceNone:    {make: func(b *testbed) { b.d.Disk.Free = func(string) (uint64, error) { return 1 << 20, nil } }},
+	doctor.SpaceLow:     {make: func(b *testbed) { b.d.Disk.Free = func(string) (uint64, error) { return 1<<30 - 1, nil } }},
+	doctor.SpaceUnknown: {make: func(b *testbed) { b.d.Disk.Free = func(string) (uint64, error) { return 0, fs.ErrPermission } }},
 
-	doctor.LedgerBusy: {make: func(b *bed) { b.ledger.err = busy(b.t) }},
-	doctor.LedgerDamaged: {make: func(b *bed) {
+	doctor.LedgerBusy: {make: func(b *testbed) { b.ledger.err = busy(b.t) }},
+	doctor.LedgerDamaged: {make: func(b *testbed) {
 		path := b.write("ledger.db", []byte(strings.Repeat("this is not a ledger ", 100)))
 		b.d.OpenLedger = openLedger(path)
 	}},
-	doctor.LedgerUnusable: {make: func(b *bed) { b.d.OpenLedger = openLedger(b.dir) }},
+	doctor.LedgerUnusable: {make: func(b *testbed) { b.d.OpenLedger = openLedger(b.dir) }},
 
-	doctor.P12None:    {make: func(b *bed) { b.config.Identity.P12 = "" }},
-	doctor.P12Missing: {make: func(b *bed) { b.config.Identity.P12 = filepath.Join(b.dir, "elsewhere.p12") }},
-	doctor.P12PasswordMissing: {make: func(b *bed) {
+	doctor.P12None:    {make: func(b *testbed) { b.config.Identity.P12 = "" }},
+	doctor.P12Missing: {make: func(b *testbed) { b.config.Identity.P12 = filepath.Join(b.dir, "elsewhere.p12") }},
+	doctor.P12PasswordMissing: {make: func(b *testbed) {
 		b.d.P12Password = func(context.Context, config.Config) (string, error) { return "", secret.ErrNoTerminal }
 	}},
-	doctor.P12PasswordWrong: {make: func(b *bed) {
+	doctor.P12PasswordWrong: {make: func(b *testbed) {
 		b.d.P12Password = func(context.Context, config.Config) (string, error) { return "another", nil }
 	}},
-	doctor.P12Unreadable: {make: func(b *bed) { b.write("signer.p12", []byte("-----BEGIN CERTIFICATE-----\n")) }},
-	doctor.P12Unusable: {make: func(b *bed) {
+	doctor.P12Unreadable: {make: func(b *testbed) { b.write("signer.p12", []byte("-----BEGIN CERTIFICATE-----\n")) }},
+	doctor.P12Unusable: {make: func(b *testbed) {
 		other, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		cert, _ := x509.ParseCertificate(made().cer)
+		cert, _ := x509.ParseCertificate(keyFiles().cer)
 		p12, err := pkcs12.Modern.Encode(other, cert, nil, password)
 		if err != nil {
 			b.t.Fatal(err)
@@ -104,39 +104,39 @@ var provoked = map[doctor.Finding]struct {
 		b.write("signer.p12", p12)
 	}},
 
-	doctor.CertificateExpired: {make: func(b *bed) { b.certificate(identity(now().AddDate(-2, 0, 0), now().AddDate(0, 0, -1))) }},
+	doctor.CertificateExpired: {make: func(b *testbed) { b.certificate(identity(now().AddDate(-2, 0, 0), now().AddDate(0, 0, -1))) }},
 	doctor.CertificateNotYet: {
-		make: func(b *bed) { b.certificate(identity(now().AddDate(0, 0, 1), now().AddDate(2, 0, 0))) },
+		make: func(b *testbed) { b.certificate(identity(now().AddDate(0, 0, 1), now().AddDate(2, 0, 0))) },
 		also: []doctor.Finding{doctor.ClockBehind}, // one of them is wrong
 	},
-	doctor.CertificateSoon: {make: func(b *bed) { b.certificate(identity(now().AddDate(-2, 0, 0), now().AddDate(0, 0, 59))) }},
-	doctor.CertificateUsage: {make: func(b *bed) {
+	doctor.CertificateSoon: {make: func(b *testbed) { b.certificate(identity(now().AddDate(-2, 0, 0), now().AddDate(0, 0, 59))) }},
+	doctor.CertificateUsage: {make: func(b *testbed) {
 		b.certificate(special(b.t, 2048, x509.KeyUsageKeyEncipherment, "Citizen CA"))
 	}},
-	doctor.CertificateWeak: {make: func(b *bed) {
+	doctor.CertificateWeak: {make: func(b *testbed) {
 		b.certificate(special(b.t, 1024, x509.KeyUsageContentCommitment, "Citizen CA"))
 	}},
-	doctor.CertificateSelfSigned: {make: func(b *bed) { b.certificate(special(b.t, 2048, x509.KeyUsageContentCommitment, "")) }},
-	doctor.CertificateIssuer:     {make: func(b *bed) { b.config.Identity.Issuers = []string{"Another CA"} }},
-	doctor.RegisteredMissing:     {make: func(b *bed) { b.write("signer.cer", []byte("no certificate")) }},
-	doctor.RegisteredDiffers: {make: func(b *bed) {
+	doctor.CertificateSelfSigned: {make: func(b *testbed) { b.certificate(special(b.t, 2048, x509.KeyUsageContentCommitment, "")) }},
+	doctor.CertificateIssuer:     {make: func(b *testbed) { b.config.Identity.Issuers = []string{"Another CA"} }},
+	doctor.RegisteredMissing:     {make: func(b *testbed) { b.write("signer.cer", []byte("no certificate")) }},
+	doctor.RegisteredDiffers: {make: func(b *testbed) {
 		_, cer := identity(now().AddDate(-1, 0, 0), now().AddDate(2, 0, 0))
 		b.write("signer.cer", cer)
 	}},
 
-	doctor.KeyNone:    {make: func(b *bed) { b.config.Endpoint.Key = "" }},
-	doctor.KeyMissing: {make: func(b *bed) { b.config.Endpoint.Key = filepath.Join(b.dir, "id_ecdsa") }},
-	doctor.KeyFormat:  {make: func(b *bed) { b.write("id_rsa", []byte("ssh-rsa AAAA me\n")) }},
-	doctor.KeyPassphraseMissing: {make: func(b *bed) {
+	doctor.KeyNone:    {make: func(b *testbed) { b.config.Endpoint.Key = "" }},
+	doctor.KeyMissing: {make: func(b *testbed) { b.config.Endpoint.Key = filepath.Join(b.dir, "id_ecdsa") }},
+	doctor.KeyFormat:  {make: func(b *testbed) { b.write("id_rsa", []byte("ssh-rsa AAAA me\n")) }},
+	doctor.KeyPassphraseMissing: {make: func(b *testbed) {
 		b.d.Passphrase = func(context.Context, config.Config) (string, error) { return "", secret.ErrNoTerminal }
 	}},
-	doctor.KeyPassphraseWrong: {make: func(b *bed) {
+	doctor.KeyPassphraseWrong: {make: func(b *testbed) {
 		b.d.Passphrase = func(context.Context, config.Config) (string, error) { return "another", nil }
 	}},
-	doctor.KeyWeak: {make: func(b *bed) { b.write("id_rsa", pemOf(b.t, rsaKey(b.t, 1024))) }},
-	doctor.KeyType: {make: func(b *bed) { b.write("id_rsa", pemOf(b.t, newEd25519(b.t))) }},
+	doctor.KeyWeak: {make: func(b *testbed) { b.write("id_rsa", pemOf(b.t, rsaKey(b.t, 1024))) }},
+	doctor.KeyType: {make: func(b *testbed) { b.write("id_rsa", pemOf(b.t, newEd25519(b.t))) }},
 	doctor.KeyLong: {
-		make: func(b *bed) {
+		make: func(b *testbed) {
 			// Many short primes are found faster than two long ones.
 			key, err := rsa.GenerateMultiPrimeKey(rand.Reader, 5, 4104) //nolint:staticcheck // only for its length
 			if err != nil {
@@ -146,27 +146,27 @@ var provoked = map[doctor.Finding]struct {
 		},
 		also: []doctor.Finding{doctor.KeyPlain},
 	},
-	doctor.KeyPlain: {make: func(b *bed) { b.write("id_rsa", pemOf(b.t, rsaKey(b.t, 2048))) }},
-	doctor.AgentMissing: {make: func(b *bed) {
+	doctor.KeyPlain: {make: func(b *testbed) { b.write("id_rsa", pemOf(b.t, rsaKey(b.t, 2048))) }},
+	doctor.AgentMissing: {make: func(b *testbed) {
 		b.config.Endpoint.Key, b.config.Endpoint.Agent = "", true
 		b.d.Agent = func(context.Context) ([]ssh.Signer, error) {
 			return nil, fmt.Errorf("%w: %w", sshkey.ErrNoAgent, fs.ErrNotExist)
 		}
 	}},
-	doctor.AgentEmpty: {make: func(b *bed) { b.config.Endpoint.Key, b.config.Endpoint.Agent = "", true }},
+	doctor.AgentEmpty: {make: func(b *testbed) { b.config.Endpoint.Key, b.config.Endpoint.Agent = "", true }},
 
-	doctor.DNSUnknown: {make: func(b *bed) {
+	doctor.DNSUnknown: {make: func(b *testbed) {
 		b.d.Lookup = func(context.Context, string) ([]string, error) {
 			return nil, &net.DNSError{Err: "no such host", Name: "sftp.example", IsNotFound: true}
 		}
 	}},
-	doctor.DNSFailed: {make: func(b *bed) {
+	doctor.DNSFailed: {make: func(b *testbed) {
 		b.d.Lookup = func(ctx context.Context, _ string) ([]string, error) {
 			return nil, &net.DNSError{Err: "server misbehaving", Name: "sftp.example", IsTemporary: true}
 		}
 	}},
 
-	doctor.TCPRefused: {make: func(b *bed) {
+	doctor.TCPRefused: {make: func(b *testbed) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			b.t.Fatal(err)
@@ -177,50 +177,50 @@ var provoked = map[doctor.Finding]struct {
 			return new(net.Dialer).DialContext(ctx, "tcp", address)
 		}
 	}},
-	doctor.TCPTimeout: {make: func(b *bed) {
+	doctor.TCPTimeout: {make: func(b *testbed) {
 		b.config.Endpoint.Timeout = config.Duration(time.Millisecond)
 		b.d.Dial = func(ctx context.Context, _ config.Config, _ string) (net.Conn, error) {
 			<-ctx.Done() // as where every packet is lost
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: ctx.Err()}
 		}
 	}},
-	doctor.TCPUnreachable: {make: func(b *bed) { b.d.Dial = fails(noNetwork()) }},
-	doctor.TCPFailed:      {make: func(b *bed) { b.d.Dial = fails(syscall.EACCES) }},
-	doctor.ProxyFailed: {make: func(b *bed) {
+	doctor.TCPUnreachable: {make: func(b *testbed) { b.d.Dial = fails(noNetwork()) }},
+	doctor.TCPFailed:      {make: func(b *testbed) { b.d.Dial = fails(syscall.EACCES) }},
+	doctor.ProxyFailed: {make: func(b *testbed) {
 		b.throughProxy()
 		b.d.Dial = fails(syscall.ECONNREFUSED)
 	}},
 
-	doctor.SSHOther: {make: func(b *bed) { b.d.Dial = b.says("HTTP/1.1 400 Bad Request\r\n\r\n") }},
-	doctor.SSHSilent: {make: func(b *bed) {
+	doctor.SSHOther: {make: func(b *testbed) { b.d.Dial = b.says("HTTP/1.1 400 Bad Request\r\n\r\n") }},
+	doctor.SSHSilent: {make: func(b *testbed) {
 		b.config.Endpoint.Timeout = config.Duration(50 * time.Millisecond)
 		b.d.Dial = b.serves(func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
 	}},
-	doctor.SSHClosed: {make: func(b *bed) { b.d.Dial = b.serves(func(net.Conn) {}) }},
+	doctor.SSHClosed: {make: func(b *testbed) { b.d.Dial = b.serves(func(net.Conn) {}) }},
 
-	doctor.HostKeyUnknown: {make: func(b *bed) {
+	doctor.HostKeyUnknown: {make: func(b *testbed) {
 		b.real(nil)
 		b.config.Endpoint.HostKeys = nil
 	}},
-	doctor.HostKeyChanged: {make: func(b *bed) {
+	doctor.HostKeyChanged: {make: func(b *testbed) {
 		b.real(nil)
 		b.config.Endpoint.HostKeys = []string{"SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}
 	}},
-	doctor.HostKeyRevoked: {make: func(b *bed) {
+	doctor.HostKeyRevoked: {make: func(b *testbed) {
 		b.real(nil)
 		line := fmt.Sprintf("@revoked * %s", ssh.MarshalAuthorizedKey(b.host.Key.PublicKey()))
 		b.config.Endpoint.KnownHosts = []string{b.write("known_hosts", []byte(line))}
 	}},
-	doctor.HostKeysDamaged: {make: func(b *bed) {
+	doctor.HostKeysDamaged: {make: func(b *testbed) {
 		b.real(nil)
 		b.config.Endpoint.KnownHosts = []string{b.write("known_hosts", []byte("sftp.example ssh-rsa AAA\n"))}
 	}},
-	doctor.NoAlgorithm: {make: func(b *bed) {
+	doctor.NoAlgorithm: {make: func(b *testbed) {
 		b.real(func(s *hostile.Server) {
 			s.Login = func(_ int, c *ssh.ServerConfig) { c.Ciphers = []string{ssh.InsecureAlgorithms().Ciphers[0]} }
 		})
 	}},
-	doctor.HandshakeBroken: {make: func(b *bed) {
+	doctor.HandshakeBroken: {make: func(b *testbed) {
 		b.real(func(s *hostile.Server) {
 			s.TCP = func(n int, c net.Conn) bool {
 				if n == 1 { // the look who answers
@@ -232,46 +232,46 @@ var provoked = map[doctor.Finding]struct {
 		})
 	}},
 
-	doctor.LoginRefused: {make: func(b *bed) {
+	doctor.LoginRefused: {make: func(b *testbed) {
 		b.real(func(s *hostile.Server) {
 			s.Login = func(_ int, c *ssh.ServerConfig) {
 				c.PublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, errors.New("no") }
 			}
 		})
 	}},
-	doctor.LoginBroken: {make: func(b *bed) {
+	doctor.LoginBroken: {make: func(b *testbed) {
 		b.real(func(s *hostile.Server) { s.LoggedIn = func(_ int, c *ssh.ServerConn) { _ = c.Close() } })
 	}},
-	doctor.SFTPRefused: {make: func(b *bed) {
+	doctor.SFTPRefused: {make: func(b *testbed) {
 		b.real(func(s *hostile.Server) { s.Subsystem = func(string) bool { return false } })
 	}},
-	doctor.SSHRSAUnneeded: {make: func(b *bed) { b.config.Endpoint.AllowSSHRSA = true }},
+	doctor.SSHRSAUnneeded: {make: func(b *testbed) { b.config.Endpoint.AllowSSHRSA = true }},
 
-	doctor.FolderMissing:  {make: func(b *bed) { delete(b.session.folders, "INTEST") }},
-	doctor.FolderOptional: {make: func(b *bed) { delete(b.session.folders, "OUTTEST-S") }},
-	doctor.FoldersBroken:  {make: func(b *bed) { b.session.stat = func(string) error { return broke } }},
+	doctor.FolderMissing:  {make: func(b *testbed) { delete(b.session.folders, "INTEST") }},
+	doctor.FolderOptional: {make: func(b *testbed) { delete(b.session.folders, "OUTTEST-S") }},
+	doctor.FoldersBroken:  {make: func(b *testbed) { b.session.stat = func(string) error { return broke } }},
 
-	doctor.ListingRefused: {make: func(b *bed) { b.session.list = func(string) error { return denied } }},
-	doctor.ListingBroken:  {make: func(b *bed) { b.session.list = func(string) error { return broke } }},
+	doctor.ListingRefused: {make: func(b *testbed) { b.session.list = func(string) error { return denied } }},
+	doctor.ListingBroken:  {make: func(b *testbed) { b.session.list = func(string) error { return broke } }},
 
-	doctor.SetsUnknown:    {make: func(b *bed) { b.ledger.sets = []inbox.Submission{{Set: set, State: inbox.Unknown}} }},
-	doctor.SetsUnfinished: {make: func(b *bed) { b.ledger.sets = []inbox.Submission{{Set: set, State: inbox.Uploading}} }},
-	doctor.NameUsed:       {make: func(b *bed) { b.ledger.sets = []inbox.Submission{{Set: set, State: inbox.NameUsed}} }},
-	doctor.AnswersLate: {make: func(b *bed) {
+	doctor.SetsUnknown:    {make: func(b *testbed) { b.ledger.sets = []inbox.Submission{{Set: set, State: inbox.Unknown}} }},
+	doctor.SetsUnfinished: {make: func(b *testbed) { b.ledger.sets = []inbox.Submission{{Set: set, State: inbox.Uploading}} }},
+	doctor.NameUsed:       {make: func(b *testbed) { b.ledger.sets = []inbox.Submission{{Set: set, State: inbox.NameUsed}} }},
+	doctor.AnswersLate: {make: func(b *testbed) {
 		b.ledger.sets = []inbox.Submission{{Set: set, State: inbox.Sent, SentAt: now().Add(-25 * time.Hour)}}
 	}},
 
-	doctor.WriteBusy:    {make: func(b *bed) { b.writeFails(&lock.HeldError{Path: "send.lock"}) }},
-	doctor.WriteRefused: {make: func(b *bed) { b.writeFails(denied) }},
-	doctor.WriteBroken:  {make: func(b *bed) { b.writeFails(errors.Join(broke, &inbox.LeftBehindError{Set: set, Err: broke})) }},
-	doctor.WriteLeft:    {make: func(b *bed) { b.writeFails(&inbox.LeftBehindError{Set: set, Err: denied}) }},
-	doctor.WriteFailed:  {make: func(b *bed) { b.writeFails(syscall.ENOSPC) }},
+	doctor.WriteBusy:    {make: func(b *testbed) { b.writeFails(&lock.HeldError{Path: "send.lock"}) }},
+	doctor.WriteRefused: {make: func(b *testbed) { b.writeFails(denied) }},
+	doctor.WriteBroken:  {make: func(b *testbed) { b.writeFails(errors.Join(broke, &inbox.LeftBehindError{Set: set, Err: broke})) }},
+	doctor.WriteLeft:    {make: func(b *testbed) { b.writeFails(&inbox.LeftBehindError{Set: set, Err: denied}) }},
+	doctor.WriteFailed:  {make: func(b *testbed) { b.writeFails(syscall.ENOSPC) }},
 
-	doctor.ServerAhead: {make: func(b *bed) {
+	doctor.ServerAhead: {make: func(b *testbed) {
 		b.d.WriteTest = nil
 		b.session.folders["OUT"] = []transport.Entry{{Name: "FO", ModTime: now().Add(time.Hour)}}
 	}},
-	doctor.ServerDiffers: {make: func(b *bed) {
+	doctor.ServerDiffers: {make: func(b *testbed) {
 		b.d.WriteTest = func(context.Context, config.Config, doctor.Session) (doctor.Written, error) {
 			return doctor.Written{Set: set, At: now(), Modified: now().Add(-time.Hour)}, nil
 		}
@@ -279,12 +279,12 @@ var provoked = map[doctor.Finding]struct {
 }
 
 // throughProxy lets nobody look the name up: the proxy does.
-func (b *bed) throughProxy() {
+func (b *testbed) throughProxy() {
 	b.d.Proxy = func(config.Config) string { return "proxy.example:3128" }
 	b.d.Lookup = nil
 }
 
-func (b *bed) writeFails(err error) {
+func (b *testbed) writeFails(err error) {
 	b.d.WriteTest = func(context.Context, config.Config, doctor.Session) (doctor.Written, error) {
 		return doctor.Written{}, err
 	}
@@ -370,7 +370,7 @@ func special(t *testing.T, bits int, usage x509.KeyUsage, issuer string) (p12, c
 }
 
 // look makes the check-up and gives what was found.
-func (b *bed) look() ([]doctor.Result, []doctor.Finding) {
+func (b *testbed) look() ([]doctor.Result, []doctor.Finding) {
 	b.t.Helper()
 	told := 0
 	all := b.d.Run(b.t.Context(), func(doctor.Result) { told++ })
@@ -405,30 +405,30 @@ func (b *bed) look() ([]doctor.Result, []doctor.Finding) {
 // What is well is found well, every check once and in order.
 func TestWell(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(*bed){
-		"fakes":    func(*bed) {},
-		"a server": func(b *bed) { b.real(nil) },
-		"an agent": func(b *bed) { b.useAgent() },
-		"a proxy":  func(b *bed) { b.throughProxy() },
-		"no ledger yet": func(b *bed) {
+	for name, change := range map[string]func(*testbed){
+		"fakes":    func(*testbed) {},
+		"a server": func(b *testbed) { b.real(nil) },
+		"an agent": func(b *testbed) { b.useAgent() },
+		"a proxy":  func(b *testbed) { b.throughProxy() },
+		"no ledger yet": func(b *testbed) {
 			b.d.OpenLedger = func(context.Context, config.Config) (doctor.Ledger, error) { return nil, nil }
 		},
-		"the tolerated clock":  func(b *bed) { b.ledger.last = now().Add(10 * time.Minute) },
-		"no file is needed":    func(b *bed) { b.file = "" },
-		"an address":           func(b *bed) { b.config.Endpoint.Host, b.d.Lookup = "::1", nil },
-		"the last day but one": func(b *bed) { b.certificate(identity(now().AddDate(-1, 0, 0), now().AddDate(0, 0, 60))) },
-		"nothing is shown":     func(b *bed) { b.session.stat = func(string) error { return denied } },
-		"a greeting before":    func(b *bed) { b.d.Dial = b.says("welcome\r\nto this server\r\nSSH-2.0-test\r\n") },
-		"ssh-rsa is needed": func(b *bed) {
+		"the tolerated clock":  func(b *testbed) { b.ledger.last = now().Add(10 * time.Minute) },
+		"no file is needed":    func(b *testbed) { b.file = "" },
+		"an address":           func(b *testbed) { b.config.Endpoint.Host, b.d.Lookup = "::1", nil },
+		"the last day but one": func(b *testbed) { b.certificate(identity(now().AddDate(-1, 0, 0), now().AddDate(0, 0, 60))) },
+		"nothing is shown":     func(b *testbed) { b.session.stat = func(string) error { return denied } },
+		"a greeting before":    func(b *testbed) { b.d.Dial = b.says("welcome\r\nto this server\r\nSSH-2.0-test\r\n") },
+		"ssh-rsa is needed": func(b *testbed) {
 			b.config.Endpoint.AllowSSHRSA, b.session.info.LoginAlgorithm, b.session.info.Legacy = true, "ssh-rsa", true
 		},
-		"answered in time": func(b *bed) {
+		"answered in time": func(b *testbed) {
 			b.ledger.sets = []inbox.Submission{{Set: set, State: inbox.Sent, SentAt: now().Add(-23 * time.Hour)}}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBed(t)
+			b := newTestbed(t)
 			change(b)
 			if name == "a server" { // it has no folders
 				b.d.Environments = nil
@@ -448,7 +448,7 @@ func TestWell(t *testing.T) {
 	}
 }
 
-func (b *bed) useAgent() {
+func (b *testbed) useAgent() {
 	b.config.Endpoint.Key, b.config.Endpoint.Agent = "", true
 	b.d.Agent = func(context.Context) ([]ssh.Signer, error) { return []ssh.Signer{hostile.NewSigner()}, nil }
 }
@@ -467,7 +467,7 @@ func TestEveryFinding(t *testing.T) {
 			if runtime.GOOS == "windows" && slices.Contains(bits, f) {
 				t.Skip("permission bits say nothing here")
 			}
-			b := newBed(t)
+			b := newTestbed(t)
 			c.make(b)
 			_, found := b.look()
 			want := append(slices.Clone(c.also), f)
@@ -496,11 +496,11 @@ func TestSkipped(t *testing.T) {
 	server := without(behind(doctor.Login), doctor.Unfinished)
 	for _, c := range []struct {
 		name    string
-		change  func(*bed)
+		change  func(*testbed)
 		skipped []doctor.Check
 	}{
 		{"a broken configuration", provoked[doctor.ConfigurationBroken].make, behind(doctor.Configuration)},
-		{"no configuration", func(b *bed) {
+		{"no configuration", func(b *testbed) {
 			c := config.Defaults(func(string) string { return "" })
 			c.StateDir, c.Replies.Archive = b.config.StateDir, b.config.Replies.Archive
 			b.config, b.file = c, ""
@@ -509,7 +509,7 @@ func TestSkipped(t *testing.T) {
 		{"no user", provoked[doctor.UserMissing].make, append([]doctor.Check{doctor.Login}, server...)},
 		{"a damaged ledger", provoked[doctor.LedgerDamaged].make, []doctor.Check{doctor.Unfinished, doctor.Write, doctor.ServerClock}},
 		{"no certificate", provoked[doctor.P12None].make, []doctor.Check{doctor.Certificate}},
-		{"no certificate is needed", func(b *bed) {
+		{"no certificate is needed", func(b *testbed) {
 			b.config.Identity.P12, b.d.Environments = "", []naming.Environment{naming.Test}
 		}, []doctor.Check{doctor.P12, doctor.Certificate}},
 		{"the passphrase is not known", provoked[doctor.KeyPassphraseMissing].make, append([]doctor.Check{doctor.Login}, server...)},
@@ -519,11 +519,11 @@ func TestSkipped(t *testing.T) {
 		{"an unknown server", provoked[doctor.HostKeyUnknown].make, without(behind(doctor.HostKey), doctor.Unfinished)},
 		{"no login", provoked[doctor.LoginRefused].make, server},
 		{"no folder", provoked[doctor.FolderMissing].make, nil},
-		{"offline", func(b *bed) { b.d.Offline = true }, without(behind(doctor.SSHKey), doctor.Unfinished)},
+		{"offline", func(b *testbed) { b.d.Offline = true }, without(behind(doctor.SSHKey), doctor.Unfinished)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			b := newBed(t)
+			b := newTestbed(t)
 			c.change(b)
 			all, _ := b.look()
 			var skipped []doctor.Check
@@ -543,7 +543,7 @@ func TestSkipped(t *testing.T) {
 // no key is offered.
 func TestHostKeyWithoutLogin(t *testing.T) {
 	t.Parallel()
-	b := newBed(t)
+	b := newTestbed(t)
 	offered := false
 	b.real(func(s *hostile.Server) {
 		s.Login = func(_ int, c *ssh.ServerConfig) {
@@ -576,7 +576,7 @@ func TestConnection(t *testing.T) {
 // A folder that was asked for has to be there.
 func TestAskedFolder(t *testing.T) {
 	t.Parallel()
-	b := newBed(t)
+	b := newTestbed(t)
 	provoked[doctor.FolderOptional].make(b)
 	b.d.Asked = true
 	if _, found := b.look(); !slices.Equal(found, []doctor.Finding{doctor.FolderMissing}) {
@@ -587,7 +587,7 @@ func TestAskedFolder(t *testing.T) {
 // Several clocks can tell that ours is behind.
 func TestClockBehind(t *testing.T) {
 	t.Parallel()
-	b := newBed(t)
+	b := newTestbed(t)
 	b.d.Now = func() time.Time { return time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC) }
 	_, found := b.look()
 	if found[0] != doctor.ClockBehind || slices.Index(found[1:], doctor.ClockBehind) >= 0 {
@@ -608,7 +608,7 @@ func TestWhoAnswers(t *testing.T) {
 		{strings.Repeat("x", 20<<10), "it says"},
 		{strings.Repeat("x\n", 1000), `it says "x"`},
 	} {
-		b := newBed(t)
+		b := newTestbed(t)
 		b.d.Dial = b.says(c.answer)
 		all, found := b.look()
 		if !slices.Equal(found, []doctor.Finding{doctor.SSHOther}) {
@@ -625,7 +625,7 @@ func TestWhoAnswers(t *testing.T) {
 // The check-up ends when it is interrupted, whatever it waits for.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
-	b := newBed(t)
+	b := newTestbed(t)
 	ctx, stop := context.WithCancel(t.Context())
 	b.d.Dial = b.serves(func(c net.Conn) {
 		stop()
@@ -681,7 +681,7 @@ func TestDocumented(t *testing.T) {
 // Where the certificate has expired, the one that follows is looked at.
 func TestNextIdentity(t *testing.T) {
 	t.Parallel()
-	b := newBed(t)
+	b := newTestbed(t)
 	next, cer := identity(now().AddDate(0, -1, 0), now().AddDate(0, 0, 30))
 	provoked[doctor.CertificateExpired].make(b)
 	b.write("signer.cer", cer)

@@ -33,8 +33,8 @@ const (
 	maxRSABits = 4096
 )
 
-// made is a time before which this program did not exist.
-var made = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+// epoch is a time before which this program did not exist.
+var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func (r *run) configuration(context.Context) []Result {
 	c, file, err := r.Configuration()
@@ -105,7 +105,7 @@ func (r *run) permissions(context.Context) []Result {
 
 func (r *run) clock(ctx context.Context) []Result {
 	now := r.Now()
-	if now.Before(made) {
+	if now.Before(epoch) {
 		return one(found(ClockBehind, "the clock of this machine says %s, and this program is newer than that", moment(now)).fix(setClock))
 	}
 	l, err := r.openLedger(ctx)

@@ -178,7 +178,7 @@ func who(line []byte) error {
 	case bytes.HasPrefix(line, []byte("SSH-1.")):
 		return problem.New("it knows only the first version of SSH, which is broken")
 	}
-	const most = 60
+	const maxShown = 60
 	line = bytes.TrimRight(line, "\r\n")
-	return problem.New("it says %s", strconv.QuoteToASCII(string(line[:min(len(line), most)])))
+	return problem.New("it says %s", strconv.QuoteToASCII(string(line[:min(len(line), maxShown)])))
 }

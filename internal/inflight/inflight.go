@@ -14,19 +14,19 @@ import (
 // goroutines.
 type Limit struct {
 	mu      sync.Mutex
-	most    int
+	max     int
 	running int
 	waiting []chan struct{} // first come, first served
 }
 
 // New makes a limit of at least one.
-func New(most int) *Limit { return &Limit{most: max(most, 1)} }
+func New(bound int) *Limit { return &Limit{max: max(bound, 1)} }
 
-// Most is the bound as it is now.
-func (l *Limit) Most() int {
+// Max is the bound as it is now.
+func (l *Limit) Max() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.most
+	return l.max
 }
 
 func (l *Limit) acquire(ctx context.Context) error {
@@ -34,7 +34,7 @@ func (l *Limit) acquire(ctx context.Context) error {
 		return err
 	}
 	l.mu.Lock()
-	if l.running < l.most && len(l.waiting) == 0 {
+	if l.running < l.max && len(l.waiting) == 0 {
 		l.running++
 		l.mu.Unlock()
 		return nil
@@ -62,7 +62,7 @@ func (l *Limit) acquire(ctx context.Context) error {
 
 // next lets those run whose turn it is. The caller holds mu.
 func (l *Limit) next() {
-	for l.running < l.most && len(l.waiting) > 0 {
+	for l.running < l.max && len(l.waiting) > 0 {
 		close(l.waiting[0])
 		l.waiting = l.waiting[1:]
 		l.running++
@@ -82,18 +82,18 @@ func (l *Limit) halve(seen int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case l.most < seen:
+	case l.max < seen:
 		return true
-	case l.most == 1:
+	case l.max == 1:
 		return false
 	}
-	l.most /= 2
+	l.max /= 2
 	return true
 }
 
-// mostAnew bounds how often one f is begun anew at the wish of a session, which
+// maxAnew bounds how often one f is begun anew at the wish of a session, which
 // learns two things about a server at most.
-const mostAnew = 4
+const maxAnew = 4
 
 // Once runs f when there is room for it, a single time whatever comes of it.
 func (l *Limit) Once(ctx context.Context, f func() error) error {
@@ -113,11 +113,11 @@ func (l *Limit) Do(ctx context.Context, f func() error) error {
 		if err := l.acquire(ctx); err != nil {
 			return err
 		}
-		seen := l.Most()
+		seen := l.Max()
 		err := f()
 		l.release()
 		switch {
-		case errors.Is(err, transport.ErrBeginAnew) && anew < mostAnew:
+		case errors.Is(err, transport.ErrBeginAnew) && anew < maxAnew:
 			anew++
 		case !errors.Is(err, transport.ErrTooManyOpen) || !l.halve(seen):
 			return err

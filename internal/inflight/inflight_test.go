@@ -59,8 +59,8 @@ func TestLimitGivesUp(t *testing.T) {
 		calls++
 		return &transport.Error{Op: "put", Kind: transport.ErrTooManyOpen}
 	})
-	if !errors.Is(err, transport.ErrTooManyOpen) || calls != 4 || l.Most() != 1 {
-		t.Errorf("%v after %d calls, bound %d", err, calls, l.Most())
+	if !errors.Is(err, transport.ErrTooManyOpen) || calls != 4 || l.Max() != 1 {
+		t.Errorf("%v after %d calls, bound %d", err, calls, l.Max())
 	}
 	other := errors.New("other")
 	if err := l.Do(context.Background(), func() error { return other }); !errors.Is(err, other) {
@@ -71,7 +71,7 @@ func TestLimitGivesUp(t *testing.T) {
 // What a session wants done anew is done anew, and comes to an end.
 func TestLimitBeginsAnew(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ times, calls int }{{0, 1}, {1, 2}, {2, 3}, {100, mostAnew + 1}} {
+	for _, c := range []struct{ times, calls int }{{0, 1}, {1, 2}, {2, 3}, {100, maxAnew + 1}} {
 		calls := 0
 		err := New(8).Do(context.Background(), func() error {
 			if calls++; calls <= c.times {
@@ -79,7 +79,7 @@ func TestLimitBeginsAnew(t *testing.T) {
 			}
 			return nil
 		})
-		if calls != c.calls || (err != nil) != (c.times > mostAnew) {
+		if calls != c.calls || (err != nil) != (c.times > maxAnew) {
 			t.Errorf("%d times: %d calls, %v", c.times, calls, err)
 		}
 	}

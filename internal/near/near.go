@@ -17,14 +17,14 @@ func Of(typed string, among []string) (string, bool) {
 	if len(typed) > longest {
 		return "", false
 	}
-	most := 1
+	maxDistance := 1
 	if len(typed) > 3 {
-		most = 2
+		maxDistance = 2
 	}
 	best, found := "", false
 	for _, w := range among {
-		if d := edlib.OSADamerauLevenshteinDistance(strings.ToLower(typed), strings.ToLower(w)); d <= most && d < len(w) {
-			best, most, found = w, d-1, true
+		if d := edlib.OSADamerauLevenshteinDistance(strings.ToLower(typed), strings.ToLower(w)); d <= maxDistance && d < len(w) {
+			best, maxDistance, found = w, d-1, true
 		}
 	}
 	return best, found

@@ -240,9 +240,9 @@ func FuzzOpen(f *testing.F) {
 	f.Add(gzipOf("<ACRF/>"))
 	f.Add(append(gzipOf("<ACRF/>"), "rest"...))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		const most = 1 << 20
-		out, info, err := openAll(ArchiveLimits{MaxBytes: most}, b)
-		if info.Container != Plain && len(out) > most {
+		const maxBytes = 1 << 20
+		out, info, err := openAll(ArchiveLimits{MaxBytes: maxBytes}, b)
+		if info.Container != Plain && len(out) > maxBytes {
 			t.Errorf("%d bytes", len(out))
 		}
 		if info.Container == Plain && out != string(b) {

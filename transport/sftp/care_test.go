@@ -24,15 +24,15 @@ type strange struct {
 	// What it says of sizes, if set: nil is a refusal.
 	fstat, stat, list func(size int64, asked int) *int64
 
-	mu     sync.Mutex
-	files  map[string][]byte
-	open   map[string]string // path by handle
-	opened map[string]int    // how often, by path
-	asked  map[string]int    // how often something was asked, by its name
-	now    int               // open files
-	most   int
-	ahead  atomic.Int64 // requests that are there
-	atOnce atomic.Int64 // the most of them since the first file was refused
+	mu      sync.Mutex
+	files   map[string][]byte
+	open    map[string]string // path by handle
+	opened  map[string]int    // how often, by path
+	asked   map[string]int    // how often something was asked, by its name
+	now     int               // open files
+	maxOpen int
+	ahead   atomic.Int64 // requests that are there
+	atOnce  atomic.Int64 // the most of them since the first file was refused
 }
 
 func newStrange() *strange {
@@ -54,7 +54,7 @@ func (s *strange) one(typ byte, arg string, d *decoder, p *packet) {
 	case fxpOpen:
 		flags, _ := d.uint32()
 		s.now++
-		s.most = max(s.most, s.now)
+		s.maxOpen = max(s.maxOpen, s.now)
 		s.opened[arg]++
 		if flags&0x10 != 0 { // TRUNC
 			s.files[arg] = nil
@@ -189,8 +189,8 @@ func TestSharedHandles(t *testing.T) {
 						t.Errorf("file %d has other bytes", i)
 					}
 				}
-				if s.Info().OneFile != (server.most > handles) {
-					t.Errorf("one file at a time: %v after %d open files", s.Info().OneFile, server.most)
+				if s.Info().OneFile != (server.maxOpen > handles) {
+					t.Errorf("one file at a time: %v after %d open files", s.Info().OneFile, server.maxOpen)
 				}
 				// One session may read what another one wrote, and knows nothing yet.
 				s = newFake(t, server.serve).dialed()
@@ -435,14 +435,14 @@ func TestListingsForSizesAreShared(t *testing.T) {
 // The bound on open files holds for those that are closed behind the caller's
 // back too.
 func TestMaxOpen(t *testing.T) {
-	for _, most := range []int{1, 3} {
-		t.Run(fmt.Sprint(most), func(t *testing.T) {
+	for _, maxOpen := range []int{1, 3} {
+		t.Run(fmt.Sprint(maxOpen), func(t *testing.T) {
 			server := newStrange()
 			for i := range 30 {
 				server.files[fmt.Sprint("/OUT/", i)] = []byte("x")
 			}
 			f := newFake(t, server.serve)
-			s, err := Dial(t.Context(), f.endpoint(), Options{DialContext: f.dialContext, MaxOpen: most})
+			s, err := Dial(t.Context(), f.endpoint(), Options{DialContext: f.dialContext, MaxOpen: maxOpen})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -459,8 +459,8 @@ func TestMaxOpen(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			if server.most > most {
-				t.Errorf("%d files were open", server.most)
+			if server.maxOpen > maxOpen {
+				t.Errorf("%d files were open", server.maxOpen)
 			}
 			// Who waits for a place can be stopped.
 			ctx, stop := context.WithCancel(t.Context())

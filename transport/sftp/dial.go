@@ -45,15 +45,15 @@ func Dial(ctx context.Context, endpoint Endpoint, opts Options) (*Session, error
 		d.hostAlgorithms = [][]string{e.Algorithms.HostKeys}
 	}
 	var last error
-	for _, r := range ladder(keys, e) {
-		s, err := d.tryRung(ctx, r)
+	for _, a := range loginAttempts(keys, e) {
+		s, err := d.logIn(ctx, a)
 		if err == nil {
 			return s, nil
 		}
 		if transport.ClassOf(err) != transport.Authentication {
 			return nil, err
 		}
-		d.log.Debug("login refused", "host", e.Address(), "algorithm", r.name, "error", err)
+		d.log.Debug("login refused", "host", e.Address(), "algorithm", a.name, "error", err)
 		last = err
 	}
 	return nil, last
@@ -93,12 +93,12 @@ func (d *dialer) open(ctx context.Context) (*liveConn, error) {
 	return newLiveConn(conn, d.StallTimeout, d.HandshakeTimeout), nil
 }
 
-// tryRung makes one login attempt, on further connections only while the server
+// logIn makes one login attempt, on further connections only while the server
 // shows a key other than the pinned one and may have more.
-func (d *dialer) tryRung(ctx context.Context, r rung) (*Session, error) {
+func (d *dialer) logIn(ctx context.Context, a loginAttempt) (*Session, error) {
 	var first error
 	for ; ; d.hostIndex++ {
-		s, err := d.attempt(ctx, r, d.hostAlgorithms[d.hostIndex])
+		s, err := d.openSession(ctx, a, d.hostAlgorithms[d.hostIndex])
 		if err == nil {
 			return s, nil
 		}
@@ -116,10 +116,10 @@ func (d *dialer) tryRung(ctx context.Context, r rung) (*Session, error) {
 	}
 }
 
-// attempt makes one connection.
-func (d *dialer) attempt(ctx context.Context, r rung, hostAlgorithms []string) (_ *Session, err error) {
+// openSession makes one connection and logs in on it.
+func (d *dialer) openSession(ctx context.Context, a loginAttempt, hostAlgorithms []string) (_ *Session, err error) {
 	addr := d.Address()
-	d.log.Debug("connect", "host", addr, "login", r.name)
+	d.log.Debug("connect", "host", addr, "login", a.name)
 	conn, err := d.open(ctx)
 	if err != nil {
 		return nil, err
@@ -129,7 +129,7 @@ func (d *dialer) attempt(ctx context.Context, r rung, hostAlgorithms []string) (
 	defer stop()
 
 	seen := &observed{}
-	client, err := d.handshake(ctx, conn, r, hostAlgorithms, seen)
+	client, err := d.handshake(ctx, conn, a, hostAlgorithms, seen)
 	if err != nil {
 		_ = conn.Close()
 		return nil, d.handshakeError(ctx, conn, seen, err)
@@ -166,7 +166,7 @@ type observed struct {
 	login    login
 }
 
-func (d *dialer) handshake(ctx context.Context, conn *liveConn, r rung, hostAlgorithms []string, seen *observed) (*ssh.Client, error) {
+func (d *dialer) handshake(ctx context.Context, conn *liveConn, a loginAttempt, hostAlgorithms []string, seen *observed) (*ssh.Client, error) {
 	secure := ssh.SupportedAlgorithms()
 	pick := func(own, def []string) []string {
 		if len(own) > 0 {
@@ -191,10 +191,10 @@ func (d *dialer) handshake(ctx context.Context, conn *liveConn, r rung, hostAlgo
 		seen.accepted = seen.hostErr == nil
 		return seen.hostErr
 	}
-	if len(r.keys) > 0 {
-		config.Auth = append(config.Auth, ssh.PublicKeys(r.signers(&seen.login)...))
+	if len(a.keys) > 0 {
+		config.Auth = append(config.Auth, ssh.PublicKeys(a.signers(&seen.login)...))
 	}
-	if d.Password != nil && r.first {
+	if d.Password != nil && a.first {
 		config.Auth = append(config.Auth, ssh.PasswordCallback(func() (string, error) {
 			if d.password == nil {
 				p, err := d.Password(ctx)

@@ -1,7 +1,7 @@
 // Package sftp is the transport over SSH: SFTP version 3 on one connection.
 //
-// Files go through github.com/pkg/sftp; what it lacks is here: a ladder of
-// login algorithms, deadlines and keepalives, contexts, comparison of byte
+// Files go through github.com/pkg/sftp; what it lacks is here: several
+// login algorithms in turn, deadlines and keepalives, contexts, comparison of byte
 // counts, packets as large as the server allows, pipelined listings.
 package sftp
 

@@ -32,9 +32,9 @@ type room struct {
 // unbounded is more files than anybody opens on one connection.
 const unbounded = 1 << 30
 
-func newRoom(most int) *room {
-	all := int64(most)
-	if most <= 0 {
+func newRoom(maxOpen int) *room {
+	all := int64(maxOpen)
+	if maxOpen <= 0 {
 		all = unbounded
 	}
 	return &room{semaphore.NewWeighted(all), all}

@@ -69,7 +69,7 @@ func (d *dialer) probe(ctx context.Context, algorithms []string, out *Probed) (s
 	defer stop()
 	seen := &observed{}
 	// No host key is accepted, so the handshake always ends in an error.
-	_, err = d.handshake(ctx, conn, rung{}, algorithms, seen)
+	_, err = d.handshake(ctx, conn, loginAttempt{}, algorithms, seen)
 	out.Version, _ = conn.greeting.version()
 	out.Offers = conn.greeting.offers()
 	if seen.hostKey == nil {

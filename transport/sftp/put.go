@@ -158,11 +158,11 @@ func (s *Session) writeAll(caller context.Context, f *file, r io.Reader, size in
 		return context.Cause(ctx)
 	}
 	chunk := s.limits.write
-	most := fileMemory / chunk
+	maxChunks := fileMemory / chunk
 	if f.oneRequest {
-		most = 1
+		maxChunks = 1
 	}
-	slots := make(chan struct{}, most)
+	slots := make(chan struct{}, maxChunks)
 	var off int64
 	for {
 		select {

@@ -97,7 +97,7 @@ func FuzzParseNames(f *testing.F) {
 	})
 }
 
-func TestLadder(t *testing.T) {
+func TestLoginAttempts(t *testing.T) {
 	srv := testsshd.Start(t, testsshd.Options{})
 	rsa := srv.UserSigner
 	_, f := newMemory(t)
@@ -107,7 +107,7 @@ func TestLadder(t *testing.T) {
 		keys []ssh.Signer
 		e    Endpoint
 		want []string
-		each []int // keys per rung
+		each []int // keys per attempt
 	}{
 		{"no RSA key", []ssh.Signer{ed}, Endpoint{AllowSSHRSA: true}, []string{"keys"}, []int{1}},
 		{"RSA", []ssh.Signer{rsa}, Endpoint{}, []string{"rsa-sha2-512", "rsa-sha2-256"}, []int{1, 1}},
@@ -116,14 +116,14 @@ func TestLadder(t *testing.T) {
 		{"remembered, no longer allowed", []ssh.Signer{rsa}, Endpoint{PreferLogin: "ssh-rsa"}, []string{"rsa-sha2-512", "rsa-sha2-256"}, []int{1, 1}},
 	}
 	for _, tt := range tests {
-		rungs := ladder(tt.keys, tt.e)
-		if len(rungs) != len(tt.want) {
-			t.Errorf("%s: %d rungs", tt.name, len(rungs))
+		attempts := loginAttempts(tt.keys, tt.e)
+		if len(attempts) != len(tt.want) {
+			t.Errorf("%s: %d attempts", tt.name, len(attempts))
 			continue
 		}
-		for i, r := range rungs {
+		for i, r := range attempts {
 			if r.name != tt.want[i] || len(r.keys) != tt.each[i] {
-				t.Errorf("%s: rung %d is %s with %d keys", tt.name, i, r.name, len(r.keys))
+				t.Errorf("%s: attempt %d is %s with %d keys", tt.name, i, r.name, len(r.keys))
 			}
 		}
 	}
@@ -131,7 +131,7 @@ func TestLadder(t *testing.T) {
 	// what it puts on the wire must be what any server expects.
 	for _, algorithm := range []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256} {
 		var used login
-		signers := rung{rsa: algorithm, keys: []ssh.Signer{rsa}}.signers(&used)
+		signers := loginAttempt{rsa: algorithm, keys: []ssh.Signer{rsa}}.signers(&used)
 		forced := signers[len(signers)-1]
 		c, err := ssh.Dial("tcp", endpointOf(t, srv).Address(), &ssh.ClientConfig{
 			User: srv.User, Auth: []ssh.AuthMethod{ssh.PublicKeys(forced)}, HostKeyCallback: ssh.InsecureIgnoreHostKey()})

@@ -49,7 +49,7 @@ const passphrase, password = "a passphrase", "a password"
 // files are keys and certificates, made once.
 type files struct{ key, p12, cer []byte }
 
-var made = sync.OnceValue(func() files {
+var keyFiles = sync.OnceValue(func() files {
 	must := func(err error) {
 		if err != nil {
 			panic(err)
@@ -86,8 +86,8 @@ func identity(from, to time.Time) (p12, cer []byte) {
 	return p12, id.Certificate.Raw
 }
 
-// bed is a patient in good health, until a case changes something.
-type bed struct {
+// testbed is an installation in good health, until a case changes something.
+type testbed struct {
 	t       *testing.T
 	dir     string
 	d       *doctor.Doctor
@@ -99,15 +99,15 @@ type bed struct {
 	host    *hostile.Server // see real
 }
 
-func newBed(t *testing.T) *bed {
-	b := &bed{t: t, dir: t.TempDir(), session: newSession(), ledger: &records{}}
+func newTestbed(t *testing.T) *testbed {
+	b := &testbed{t: t, dir: t.TempDir(), session: newSession(), ledger: &records{}}
 	b.file = b.write("socbatch.toml", nil)
 	c := config.Defaults(func(string) string { return "" })
 	c.Sender, c.StateDir, c.Replies.Archive = "101380", filepath.Join(b.dir, "state"), filepath.Join(b.dir, "archive")
 	c.Endpoint.Host, c.Endpoint.User, c.Endpoint.Timeout = "sftp.example", "EXP101380", config.Duration(time.Minute)
-	c.Endpoint.Key = b.write("id_rsa", made().key)
-	c.Identity.P12, c.Identity.Issuers = b.write("signer.p12", made().p12), []string{"Test CA of *"}
-	c.Identity.Registered = b.write("signer.cer", made().cer)
+	c.Endpoint.Key = b.write("id_rsa", keyFiles().key)
+	c.Identity.P12, c.Identity.Issuers = b.write("signer.p12", keyFiles().p12), []string{"Test CA of *"}
+	c.Identity.Registered = b.write("signer.cer", keyFiles().cer)
 	b.config = c
 	disk := doctor.RealDisk()
 	disk.Free = func(string) (uint64, error) { return 5 << 30, nil }
@@ -132,7 +132,7 @@ func newBed(t *testing.T) *bed {
 	return b
 }
 
-func (b *bed) write(name string, content []byte) string {
+func (b *testbed) write(name string, content []byte) string {
 	b.t.Helper()
 	path := filepath.Join(b.dir, name)
 	if err := os.WriteFile(path, content, 0o600); err != nil {
@@ -141,7 +141,7 @@ func (b *bed) write(name string, content []byte) string {
 	return path
 }
 
-func (b *bed) chmod(path string, mode os.FileMode) {
+func (b *testbed) chmod(path string, mode os.FileMode) {
 	b.t.Helper()
 	if err := os.Chmod(path, mode); err != nil {
 		b.t.Fatal(err)
@@ -149,13 +149,13 @@ func (b *bed) chmod(path string, mode os.FileMode) {
 }
 
 // certificate uses another one. Its .cer is that which is registered.
-func (b *bed) certificate(p12, cer []byte) {
+func (b *testbed) certificate(p12, cer []byte) {
 	b.write("signer.p12", p12)
 	b.write("signer.cer", cer)
 }
 
 // says lets a server take a connection, hear a line and say this.
-func (b *bed) says(answer string) func(context.Context, config.Config, string) (net.Conn, error) {
+func (b *testbed) says(answer string) func(context.Context, config.Config, string) (net.Conn, error) {
 	return b.serves(func(c net.Conn) {
 		_, _ = io.ReadFull(c, make([]byte, len("SSH-2.0-socbatch\r\n")))
 		_, _ = io.WriteString(c, answer)
@@ -164,7 +164,7 @@ func (b *bed) says(answer string) func(context.Context, config.Config, string) (
 
 // serves lets a server of the loopback address take one connection, which ends
 // with the test at the latest.
-func (b *bed) serves(serve func(net.Conn)) func(context.Context, config.Config, string) (net.Conn, error) {
+func (b *testbed) serves(serve func(net.Conn)) func(context.Context, config.Config, string) (net.Conn, error) {
 	return func(ctx context.Context, _ config.Config, _ string) (net.Conn, error) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -187,7 +187,7 @@ func (b *bed) serves(serve func(net.Conn)) func(context.Context, config.Config, 
 
 // real lets the check-up log in at an SSH server in this process, whose key is
 // known. change comes before the first connection.
-func (b *bed) real(change func(*hostile.Server)) {
+func (b *testbed) real(change func(*hostile.Server)) {
 	b.t.Helper()
 	key := hostile.NewSigner()
 	b.host = &hostile.Server{Key: key, SFTP: func(_ int, c ssh.Channel) {

@@ -7,18 +7,18 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// rung is one login attempt: the keys, and the one algorithm for those that are
-// RSA.
-type rung struct {
+// loginAttempt is one try to log in: the keys, and the one algorithm for those
+// that are RSA.
+type loginAttempt struct {
 	name  string // of the RSA algorithm, or "keys"
-	rsa   string // "" on the only rung of an endpoint without RSA keys
+	rsa   string // "" on the only attempt of an endpoint without RSA keys
 	keys  []ssh.Signer
 	first bool
 }
 
-// ladder returns the rungs in the order in which they are tried. Keys other
-// than RSA have one algorithm and are offered on the first rung only.
-func ladder(keys []ssh.Signer, e Endpoint) []rung {
+// loginAttempts returns the attempts in the order in which they are made. Keys
+// other than RSA have one algorithm and are offered on the first attempt only.
+func loginAttempts(keys []ssh.Signer, e Endpoint) []loginAttempt {
 	var rsaKeys []ssh.Signer
 	for _, k := range keys {
 		if k.PublicKey().Type() == ssh.KeyAlgoRSA {
@@ -26,7 +26,7 @@ func ladder(keys []ssh.Signer, e Endpoint) []rung {
 		}
 	}
 	if len(rsaKeys) == 0 {
-		return []rung{{name: "keys", keys: keys, first: true}}
+		return []loginAttempt{{name: "keys", keys: keys, first: true}}
 	}
 	algorithms := []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}
 	if e.AllowSSHRSA {
@@ -35,15 +35,15 @@ func ladder(keys []ssh.Signer, e Endpoint) []rung {
 	if i := slices.Index(algorithms, e.PreferLogin); i > 0 {
 		algorithms = append([]string{e.PreferLogin}, slices.Delete(algorithms, i, i+1)...)
 	}
-	var rungs []rung
+	var attempts []loginAttempt
 	for i, a := range algorithms {
-		r := rung{name: a, rsa: a, keys: rsaKeys, first: i == 0}
+		attempt := loginAttempt{name: a, rsa: a, keys: rsaKeys, first: i == 0}
 		if i == 0 {
-			r.keys = keys
+			attempt.keys = keys
 		}
-		rungs = append(rungs, r)
+		attempts = append(attempts, attempt)
 	}
-	return rungs
+	return attempts
 }
 
 // login is how a session logged in.
@@ -56,36 +56,36 @@ type login struct {
 // below. Servers count attempts; OpenSSH ends the connection after six.
 const maxTwice = 2
 
-// signers returns the keys of a rung. The key that signs is noted in used.
+// signers returns the keys of an attempt. The key that signs is noted in used.
 //
 // With a restricted signer x/crypto leaves the key out where the server does
 // not announce the algorithm (server-sig-algs), or announces nothing. Such
 // servers get a forced signer. That one in turn fails where the server answers
 // with the type of the key in place of the algorithm, so the restricted one goes
 // first.
-func (r rung) signers(used *login) []ssh.Signer {
+func (a loginAttempt) signers(used *login) []ssh.Signer {
 	var out, forced []ssh.Signer
 	rsaKeys := 0
-	for _, k := range r.keys {
+	for _, k := range a.keys {
 		as, ok := k.(ssh.AlgorithmSigner)
 		if k.PublicKey().Type() != ssh.KeyAlgoRSA {
 			out = append(out, &notedSigner{Signer: k, used: used})
 			continue
 		}
 		if !ok { // such a signer can do ssh-rsa only
-			if r.rsa == ssh.KeyAlgoRSA {
+			if a.rsa == ssh.KeyAlgoRSA {
 				out = append(out, &notedSigner{Signer: k, used: used})
 			}
 			continue
 		}
 		rsaKeys++
-		s := &rsaSigner{AlgorithmSigner: as, algorithm: r.rsa, used: used}
-		if r.rsa == ssh.KeyAlgoRSA {
+		s := &rsaSigner{AlgorithmSigner: as, algorithm: a.rsa, used: used}
+		if a.rsa == ssh.KeyAlgoRSA {
 			out = append(out, s) // x/crypto offers it anyway
 			continue
 		}
 		out = append(out, s)
-		forced = append(forced, &rsaSigner{AlgorithmSigner: as, algorithm: r.rsa, used: used, force: true})
+		forced = append(forced, &rsaSigner{AlgorithmSigner: as, algorithm: a.rsa, used: used, force: true})
 	}
 	if rsaKeys > maxTwice && len(forced) > 0 {
 		out = slices.DeleteFunc(out, func(s ssh.Signer) bool { _, ok := s.(*rsaSigner); return ok })
