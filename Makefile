@@ -38,7 +38,7 @@ install: build ## install to PREFIX (/usr/local), below DESTDIR
 	scripts/share.sh .build/socbatch "$(DESTDIR)$(PREFIX)/share"
 
 docs: ## write docs/reference.md and the words of the help tests anew, from the code
-	$(GO) test ./cmd/socbatch -count=1 -run '^(TestReference|TestHelpIsSaid)$$' -update
+	$(GO) test ./internal/cli -count=1 -run '^(TestReference|TestHelpIsSaid)$$' -update
 
 test: ## install what the tests need where possible, and run them all
 	scripts/test-tools.sh
@@ -62,7 +62,7 @@ crash: ## kill, cut and restart everywhere, SCHEDULES (2000) times, made from SE
 	$(GO) run ./internal/crash -server $(SERVER) -binary .build/socbatch-crash -schedules $(SCHEDULES) -seed $(SEED) -parallel 2
 
 disk: ## let the disk fail at every system call of submit and fetch, one by one (Linux on amd64)
-	SOCBATCH_DISK=all $(GO) test -count=1 -timeout 2h -run '^TestDiskFaults$$' ./cmd/socbatch
+	SOCBATCH_DISK=all $(GO) test -count=1 -timeout 2h -run '^TestDiskFaults$$' ./internal/cli
 
 cross: ## check and build for Linux on ARM, Windows and macOS
 	for target in linux/arm64 windows/amd64 darwin/arm64; do \

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+
+	"github.com/socbatch/socbatch/internal/durable"
 )
 
 // With the tag crashpoints the program can be made to die at any of its own
@@ -24,16 +26,16 @@ import (
 // and the step waits until the socket is closed, so that something can befall
 // the server meanwhile. "make crash" uses it; no build without the tag has
 // anything of it.
-func init() { instrument = plantCrashes }
+func init() { build.Steps = plantCrashes }
 
-func plantCrashes(a *program) {
-	at, err := strconv.ParseInt(a.getenv("SOCBATCH_CRASH_AT"), 10, 64)
+func plantCrashes(getenv func(string) string, disk *durable.Disk) (ledgerStep func(string)) {
+	at, err := strconv.ParseInt(getenv("SOCBATCH_CRASH_AT"), 10, 64)
 	if err != nil || at < 1 {
-		return
+		return nil
 	}
-	on := a.getenv("SOCBATCH_CRASH_ON")
-	strike := dieAt(a.getenv("SOCBATCH_CRASH_LOG"))
-	if socket := a.getenv("SOCBATCH_CRASH_TELL"); socket != "" {
+	on := getenv("SOCBATCH_CRASH_ON")
+	strike := dieAt(getenv("SOCBATCH_CRASH_LOG"))
+	if socket := getenv("SOCBATCH_CRASH_TELL"); socket != "" {
 		strike = tellAt(socket)
 	}
 	var seen atomic.Int64
@@ -42,11 +44,11 @@ func plantCrashes(a *program) {
 			strike(name())
 		}
 	}
-	a.disk.Fault = func(step, path string) error {
+	disk.Fault = func(step, path string) error {
 		point(func() string { return step + " " + path })
 		return nil
 	}
-	a.ledgerStep = func(step string) {
+	return func(step string) {
 		point(func() string { return step + " " + strings.Join(changes(), "+") })
 	}
 }
