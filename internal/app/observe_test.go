@@ -3,12 +3,19 @@ package app
 import (
 	"log/slog"
 	"slices"
+	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"github.com/socbatch/socbatch/internal/durable"
 
 	"github.com/socbatch/socbatch/internal/config"
 )
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("database/sql.(*DB).connectionOpener"))
+}
 
 // recorder keeps what happened.
 type recorder struct{ events []Event }
