@@ -7,6 +7,7 @@ import (
 
 	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/sign"
@@ -34,9 +35,9 @@ func (a *program) core() *app.App {
 		OpenLedgerAt: func(ctx context.Context, path string) (*ledger.Ledger, error) {
 			return ledger.Open(ctx, path, a.now)
 		},
-		Document: hookJSON,
+		Document: contract.NewHookDocument,
 		Environ:  os.Environ,
-		ExitCode: func(class string) int { return codes[failure.Class(class)] },
+		ExitCode: func(class string) int { return contract.ExitCode(failure.Class(class)) },
 		Disk:     &a.disk,
 		Now:      a.now,
 		Log:      a.log,

@@ -17,6 +17,7 @@ import (
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/doctor"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
@@ -283,26 +284,18 @@ func (a *program) tellResult(r doctor.Result) {
 	}
 }
 
-type jsonCheck struct {
-	ID      string      `json:"id"`
-	State   string      `json:"state"`
-	Finding string      `json:"finding,omitempty"`
-	Message lang.Text   `json:"message"`
-	Hints   []lang.Text `json:"hints"`
-}
-
 // doctorResult prints the JSON and decides the exit code: that of the first
 // failure.
 func doctorResult(a *program, results []doctor.Result) error {
 	out := struct {
-		Checks   []jsonCheck  `json:"checks"`
-		Failed   int          `json:"failed"`
-		Warnings int          `json:"warnings"`
-		Error    *explanation `json:"error,omitempty"`
-	}{Checks: []jsonCheck{}}
+		Checks   []contract.DoctorCheck `json:"checks"`
+		Failed   int                    `json:"failed"`
+		Warnings int                    `json:"warnings"`
+		Error    *contract.Error        `json:"error,omitempty"`
+	}{Checks: []contract.DoctorCheck{}}
 	var first *doctor.Result
 	for i, r := range results {
-		c := jsonCheck{ID: string(r.Check), State: string(r.State), Finding: string(r.Finding), Message: wording.Of(r.Says), Hints: []lang.Text{}}
+		c := contract.DoctorCheck{ID: string(r.Check), State: string(r.State), Finding: string(r.Finding), Message: wording.Of(r.Says), Hints: []lang.Text{}}
 		for _, f := range r.Fixes {
 			c.Hints = append(c.Hints, wording.Of(f))
 		}
@@ -325,7 +318,7 @@ func doctorResult(a *program, results []doctor.Result) error {
 		}
 		err = failure.New(class, errorf("%s: %s", first.Check.Title(), first.Says))
 		x := explain(err)
-		x.Hints = out.Checks[slices.IndexFunc(out.Checks, func(c jsonCheck) bool { return c.State == string(doctor.Failed) })].Hints
+		x.Hints = out.Checks[slices.IndexFunc(out.Checks, func(c contract.DoctorCheck) bool { return c.State == string(doctor.Failed) })].Hints
 		out.Error = &x
 		a.ui.say("%s, %s", count(out.Failed, "%d failure", "%d failures"), count(out.Warnings, "%d warning", "%d warnings"))
 		err = toldError{err}

@@ -11,6 +11,7 @@ import (
 	"github.com/socbatch/socbatch/internal/answers"
 	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/reply"
 	"github.com/socbatch/socbatch/internal/wording"
@@ -77,7 +78,7 @@ func endFetch(a *program, r app.FetchResult, err error) {
 	if len(r.Reports) > 0 && err == nil && r.New() == 0 {
 		a.ui.say("nothing new")
 	}
-	out := fetchJSON(r)
+	out := contract.NewFetch(r)
 	if err != nil {
 		x := explain(err)
 		out.Error = &x
@@ -88,9 +89,9 @@ func endFetch(a *program, r app.FetchResult, err error) {
 // tellRead tells programs of the replies and of what became of the sets.
 func tellRead(a *program, read []answers.Result) {
 	for _, r := range read {
-		a.ui.event("reply", map[string]any{"reply": replyJSON(r)})
+		a.ui.event("reply", map[string]any{"reply": contract.NewReply(r)})
 		for _, s := range r.Submissions {
-			a.ui.event("submission", map[string]any{"submission": submissionJSON(s)})
+			a.ui.event("submission", map[string]any{"submission": contract.NewSubmission(s)})
 		}
 	}
 }

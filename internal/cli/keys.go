@@ -17,6 +17,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/secret"
@@ -463,7 +464,7 @@ func runKeysShow(ctx context.Context, a *program, o keyOptions) error {
 			return err
 		}
 	}
-	out := []jsonKey{}
+	out := []contract.Key{}
 	for i, k := range list {
 		out = append(out, keyJSON(k.path, k.role, k.Inspection))
 		switch {
@@ -706,26 +707,9 @@ func (a *program) setAside(old string) string {
 	return stem
 }
 
-// jsonKey is a key for programs.
-type jsonKey struct {
-	File        string `json:"file"`
-	Role        string `json:"role,omitempty"` // key, next
-	Private     bool   `json:"private"`
-	Encrypted   bool   `json:"encrypted"`
-	Form        string `json:"form"`
-	Type        string `json:"type"`
-	Bits        int    `json:"bits"`
-	Registrable bool   `json:"registrable"`
-	SHA256      string `json:"sha256"`
-	MD5         string `json:"md5"`
-	Comment     string `json:"comment"`
-	OpenSSH     string `json:"openssh"`
-	SSH2        string `json:"ssh2"`
-}
-
-func keyJSON(path, role string, in sshkey.Inspection) jsonKey {
+func keyJSON(path, role string, in sshkey.Inspection) contract.Key {
 	i := sshkey.Describe(in.Public)
-	return jsonKey{
+	return contract.Key{
 		File: path, Role: role, Private: in.Private, Encrypted: in.Encrypted, Form: in.Format,
 		Type: i.Type, Bits: i.Bits, Registrable: i.Registrable(), SHA256: i.SHA256, MD5: i.MD5, Comment: in.Comment,
 		OpenSSH: string(sshkey.MarshalOpenSSH(in.Public, in.Comment)), SSH2: string(sshkey.MarshalRFC4716(in.Public, in.Comment)),

@@ -16,6 +16,7 @@ import (
 
 	"github.com/socbatch/socbatch/internal/archive"
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
@@ -177,23 +178,9 @@ func pruneResult(a *program, f ledger.PruneFilter, p archive.Pruned, sets, repli
 	if p.Missing > 0 {
 		u.warn("no file is there of %s; check that archive and state_dir are those that were used then", count(p.Missing, "%d old reply or declaration", "%d old replies or declarations"))
 	}
-	out := jsonPrune{
+	out := contract.Prune{
 		DryRun: dry, Before: f.Before.UTC(), Environment: string(f.Environment), Replies: p.Replies, Declarations: p.Sets, Files: p.Files, Bytes: p.Bytes,
 		Missing: p.Missing, KeptReplies: replies, KeptDeclarations: sets,
 	}
 	u.object(out)
-}
-
-// jsonPrune is what prune removed, or would remove.
-type jsonPrune struct {
-	DryRun           bool           `json:"dry_run"`
-	Before           time.Time      `json:"before"`
-	Environment      string         `json:"environment,omitempty"`
-	Replies          int            `json:"replies"`
-	Declarations     int            `json:"declarations"`
-	Files            int            `json:"files"`
-	Bytes            int64          `json:"bytes"`
-	Missing          int            `json:"missing,omitempty"`
-	KeptReplies      map[string]int `json:"kept_replies"` // by the reason
-	KeptDeclarations map[string]int `json:"kept_declarations"`
 }

@@ -12,12 +12,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/socbatch/socbatch/internal/answers"
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
@@ -112,9 +112,9 @@ func runReplies(ctx context.Context, a *program, o repliesOptions) (err error) {
 		if err != nil {
 			return err
 		}
-		list := []*jsonStoredReply{}
+		list := []*contract.StoredReply{}
 		for _, r := range found {
-			list = append(list, storedReplyJSON(r))
+			list = append(list, contract.NewStoredReply(r))
 		}
 		a.ui.object(map[string]any{"replies": list})
 		if len(found) == 0 {
@@ -263,14 +263,9 @@ func openReply(ctx context.Context, a *program, o oneReplyOptions) error {
 		if sealed {
 			a.ui.hint("it is encrypted; to write it in clear: socbatch replies open %s --to FILE", o.name)
 		}
-		a.ui.object(jsonOpened{paths, sealed})
+		a.ui.object(contract.Opened{Paths: paths, Sealed: sealed})
 		return nil
 	})
-}
-
-type jsonOpened struct {
-	Paths  []string `json:"paths"`
-	Sealed bool     `json:"sealed,omitempty"`
 }
 
 // goneError says why a reply cannot be opened.
@@ -323,7 +318,7 @@ func writeReply(ctx context.Context, a *program, c config.Config, found []ledger
 		return err
 	}
 	a.ui.result("written  %s", to)
-	a.ui.object(jsonOpened{Paths: []string{to}})
+	a.ui.object(contract.Opened{Paths: []string{to}})
 	return nil
 }
 
@@ -371,9 +366,9 @@ func showReply(ctx context.Context, a *program, o oneReplyOptions) error {
 		if id != nil {
 			reader.Sealed = id.open
 		}
-		list := []jsonShownReply{}
+		list := []contract.ShownReply{}
 		for _, r := range found {
-			ties, err := l.AnswersIn(ctx, r.ID, maxShown)
+			ties, err := l.AnswersIn(ctx, r.ID, contract.MaxShown)
 			if err != nil {
 				return err
 			}
@@ -395,15 +390,15 @@ func showReply(ctx context.Context, a *program, o oneReplyOptions) error {
 // readShown reads a stored reply again, for all that the ledger does not keep.
 // Of one that was removed, or lies encrypted and cannot be read, there is what
 // the ledger keeps. The error is about the identity.
-func readShown(reader *answers.Reader, r ledger.ListedReply, ties []ledger.ReplyAnswer) (jsonShownReply, error) {
-	out := jsonShownReply{jsonStoredReply: storedReplyJSON(r), Forms: []jsonForm{}}
+func readShown(reader *answers.Reader, r ledger.ListedReply, ties []ledger.ReplyAnswer) (contract.ShownReply, error) {
+	out := contract.ShownReply{StoredReply: contract.NewStoredReply(r), Forms: []contract.Form{}}
 	byPosition := map[int]ledger.ReplyAnswer{}
 	for _, t := range ties {
 		byPosition[t.Position] = t
 	}
 	_, err := reader.Forms(r.Reply, func(f *reply.Form) error {
-		if len(out.Forms) < maxShown {
-			out.Forms = append(out.Forms, formJSON(f, byPosition[f.Index]))
+		if len(out.Forms) < contract.MaxShown {
+			out.Forms = append(out.Forms, contract.NewForm(f, byPosition[f.Index]))
 		}
 		return nil
 	})
@@ -414,7 +409,7 @@ func readShown(reader *answers.Reader, r ledger.ListedReply, ties []ledger.Reply
 		return out, err
 	case errors.Is(err, fs.ErrNotExist) && (!r.PrunedAt.IsZero() || !r.SealedAt.IsZero()):
 		for _, t := range ties {
-			out.Forms = append(out.Forms, jsonForm{Number: t.Position, Outcome: t.Outcome, Set: t.Set, SetPart: t.Part, SetForm: t.Form, MatchedBy: t.MatchedBy})
+			out.Forms = append(out.Forms, contract.Form{Number: t.Position, Outcome: t.Outcome, Set: t.Set, SetPart: t.Part, SetForm: t.Form, MatchedBy: t.MatchedBy})
 		}
 	case out.Problem == "":
 		out.Problem = err.Error()
@@ -422,7 +417,7 @@ func readShown(reader *answers.Reader, r ledger.ListedReply, ties []ledger.Reply
 	return out, nil
 }
 
-func printShown(a *program, c config.Config, r jsonShownReply) {
+func printShown(a *program, c config.Config, r contract.ShownReply) {
 	u := a.ui
 	u.result("%s", r.Name)
 	var f fields
@@ -468,7 +463,7 @@ func printShown(a *program, c config.Config, r jsonShownReply) {
 	}
 }
 
-func printForm(u *ui, codes *codeTeller, f jsonForm) {
+func printForm(u *ui, codes *codeTeller, f contract.Form) {
 	head := u.text("form %d", f.Number)
 	if f.Outcome != "" {
 		head += "  " + u.mark(f.Outcome, u.in(wording.Outcome(f.Outcome)))
@@ -527,14 +522,14 @@ func printForm(u *ui, codes *codeTeller, f jsonForm) {
 }
 
 // printAnomaly prints an error id with where it applies.
-func printAnomaly(u *ui, indent string, e jsonAnomaly) {
+func printAnomaly(u *ui, indent string, e contract.Anomaly) {
 	u.result("%s%s", indent, printable(strings.TrimSpace(strings.Join([]string{e.ErrorID, e.Class, e.Tag, e.Location}, " "))))
 	if e.Correction != "" {
 		u.result("%s  the office changed it by itself (%s)", indent, printable(e.Correction))
 	}
 }
 
-func periodWords(u *ui, p *jsonPeriod) string {
+func periodWords(u *ui, p *contract.Period) string {
 	if p == nil {
 		return u.text("no period")
 	}
@@ -544,12 +539,4 @@ func periodWords(u *ui, p *jsonPeriod) string {
 		to = "…"
 	}
 	return from + " – " + to
-}
-
-// timeOrNil leaves a time out of JSON where there is none.
-func timeOrNil(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/socbatch/socbatch/internal/app"
+	"github.com/socbatch/socbatch/internal/contract"
 )
 
 type resumeOptions struct {
@@ -57,13 +58,13 @@ func endResume(a *program, r app.ResumeResult, err error) {
 	if len(r.Sets) == 0 {
 		a.ui.say("nothing is left to do")
 	}
-	list := []*jsonSubmission{}
+	list := []*contract.Submission{}
 	for _, s := range r.Sets {
-		list = append(list, submissionJSON(s.Submission))
+		list = append(list, contract.NewSubmission(s.Submission))
 	}
 	out := map[string]any{"submissions": list}
 	if err != nil {
-		out["error"] = whole(err)
+		out["error"] = contract.Whole(err)
 	}
 	a.ui.object(out)
 }
@@ -117,7 +118,7 @@ func runCancel(ctx context.Context, a *program, o handOptions) error {
 		return err
 	}
 	a.ui.result("cancelled  %s", s.Set)
-	a.ui.object(map[string]any{"submission": submissionJSON(s)})
+	a.ui.object(map[string]any{"submission": contract.NewSubmission(s)})
 	return nil
 }
 
@@ -183,6 +184,6 @@ func runMarkSent(ctx context.Context, a *program, o handOptions) error {
 		return err
 	}
 	a.ui.result("sent  %s", s.Set)
-	a.ui.object(map[string]any{"submission": submissionJSON(s)})
+	a.ui.object(map[string]any{"submission": contract.NewSubmission(s)})
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/spf13/cobra"
 
+	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/failure"
 )
 
@@ -203,7 +204,7 @@ func TestErrorClassesAreListed(t *testing.T) {
 		t.Fatal(err)
 	}
 	classes := []string{}
-	for class := range codes {
+	for _, class := range contract.Classes() {
 		if class != failure.None {
 			classes = append(classes, string(class))
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/wording"
@@ -89,9 +90,9 @@ func runStatus(ctx context.Context, a *program, o statusOptions) (err error) {
 				found = found[:o.limit]
 			}
 		}
-		list := []*jsonSubmission{}
+		list := []*contract.Submission{}
 		for _, s := range found {
-			js := submissionJSON(s)
+			js := contract.NewSubmission(s)
 			js.Late = string(a.core().Late(c, s))
 			list = append(list, js)
 		}
@@ -181,10 +182,6 @@ func dash(s string) string {
 	return s
 }
 
-// maxShown is how many answers and anomalies are printed for a person; --json
-// has all of them.
-const maxShown = 100
-
 func statusOne(ctx context.Context, a *program, c config.Config, l *ledger.Ledger, name string) error {
 	s, err := l.Find(ctx, name)
 	if err != nil {
@@ -206,12 +203,12 @@ func statusOne(ctx context.Context, a *program, c config.Config, l *ledger.Ledge
 	if err != nil {
 		return err
 	}
-	story := jsonStory{SealedAt: timeOrNil(sealed), PrunedAt: timeOrNil(pruned), jsonSubmission: submissionJSON(s), Events: []jsonEvent{}, Answers: []jsonAnswer{}, Hooks: hooksJSON(calls)}
+	story := contract.Story{SealedAt: contract.Time(sealed), PrunedAt: contract.Time(pruned), Submission: contract.NewSubmission(s), Events: []contract.Event{}, Answers: []contract.Answer{}, Hooks: contract.NewHooks(calls)}
 	for _, e := range history {
 		story.Events = append(story.Events, e2j(e))
 	}
 	for _, x := range answers {
-		ja := jsonAnswer{Reply: x.Reply, Path: x.Path, Signature: x.Signature, Kind: x.Kind, Outcome: x.Outcome, MatchedBy: x.MatchedBy, Part: x.Part, Form: x.Form, Errors: x.Anomalies}
+		ja := contract.Answer{Reply: x.Reply, Path: x.Path, Signature: x.Signature, Kind: x.Kind, Outcome: x.Outcome, MatchedBy: x.MatchedBy, Part: x.Part, Form: x.Form, Errors: x.Anomalies}
 		if len(x.Tickets) > 0 {
 			ja.Ticket = x.Tickets[0]
 		}
@@ -227,8 +224,8 @@ func statusOne(ctx context.Context, a *program, c config.Config, l *ledger.Ledge
 	return nil
 }
 
-func e2j(e ledger.Event) jsonEvent {
-	return jsonEvent{At: e.At, State: string(e.State), Note: e.Note}
+func e2j(e ledger.Event) contract.Event {
+	return contract.Event{At: e.At, State: string(e.State), Note: e.Note}
 }
 
 // frozenWords says what became of the frozen copies; empty: they lie in clear.
@@ -287,8 +284,8 @@ func printAnswers(u *ui, answers []ledger.StoredAnswer) {
 	}
 	codes := u.codeTeller()
 	for i, x := range answers {
-		if i == maxShown {
-			u.result("    … and %d more (--json has all)", len(answers)-maxShown)
+		if i == contract.MaxShown {
+			u.result("    … and %d more (--json has all)", len(answers)-contract.MaxShown)
 			break
 		}
 		line := u.in(wording.Kind(x.Kind)) + " " + u.in(wording.Outcome(x.Outcome))
@@ -298,8 +295,8 @@ func printAnswers(u *ui, answers []ledger.StoredAnswer) {
 		u.result("    %s  %s", x.Reply, u.mark(x.Outcome, line))
 		u.result("      signature %s; stored as %s", wording.Signature(x.Signature), x.Path)
 		for j, e := range x.Anomalies {
-			if j == maxShown {
-				u.result("      … and %d more", len(x.Anomalies)-maxShown)
+			if j == contract.MaxShown {
+				u.result("      … and %d more", len(x.Anomalies)-contract.MaxShown)
 				break
 			}
 			u.result("      %s", printable(strings.TrimSpace(strings.Join([]string{e.ErrorID, e.Class, e.Tag, e.Location}, " "))))
