@@ -10,6 +10,7 @@ import (
 	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/archive"
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/seal"
@@ -60,7 +61,7 @@ func runArchiveSeal(ctx context.Context, a *program, o archiveOptions) error {
 		if err != nil {
 			return err
 		}
-		a.ui.object(map[string]any{"replies": got.Replies, "declarations": got.Sets})
+		a.ui.object(contract.Sealed{Replies: got.Replies, Declarations: got.Sets})
 		return nil
 	})
 }

@@ -136,7 +136,7 @@ func runCertShow(ctx context.Context, a *program, o certOptions) error {
 		out = append(out, certJSON(s, a.now()))
 	}
 	a.warnOfEnd(c)
-	a.ui.object(map[string]any{"certificates": out})
+	a.ui.object(contract.Certificates{Certificates: out})
 	return nil
 }
 
@@ -299,7 +299,7 @@ func runCertExport(ctx context.Context, a *program, o certOptions) error {
 		a.ui.warn("nothing can be signed with this certificate: %s", s.unfit)
 	}
 	a.ui.hint("register this file on the portal of the social security, with your channel (Chaman); the .p12 and its password stay here")
-	a.ui.object(map[string]any{"file": o.out, "form": form, "certificate": certJSON(s, a.now())})
+	a.ui.object(contract.WrittenCertificate{File: o.out, Form: form, Certificate: certJSON(s, a.now())})
 	return nil
 }
 

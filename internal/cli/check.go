@@ -648,10 +648,7 @@ func (k *checker) report(all []checked) error {
 	if len(all) > 1 {
 		u.say("%s: %d ok, %d wrong, %d already sent", count(len(all), "%d file", "%d files"), len(all)-wrong-already, wrong, already)
 	}
-	out := struct {
-		Files []contract.Checked `json:"files"`
-		Error *contract.Error    `json:"error,omitempty"`
-	}{Files: list}
+	out := contract.Check{Files: list}
 	class := failure.Together(classes)
 	if class == failure.None {
 		u.object(out)

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/errorid"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
@@ -51,7 +52,7 @@ codes are completed too. Nothing is written and no connection is made for that.`
 			if err := script(cmd.Root(), &b); err != nil {
 				return err
 			}
-			a.ui.object(map[string]any{"shell": args[0], "script": b.String()})
+			a.ui.object(contract.Completion{Shell: args[0], Script: b.String()})
 			return nil
 		},
 	}

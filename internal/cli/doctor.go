@@ -287,12 +287,7 @@ func (a *program) tellResult(r doctor.Result) {
 // doctorResult prints the JSON and decides the exit code: that of the first
 // failure.
 func doctorResult(a *program, results []doctor.Result) error {
-	out := struct {
-		Checks   []contract.DoctorCheck `json:"checks"`
-		Failed   int                    `json:"failed"`
-		Warnings int                    `json:"warnings"`
-		Error    *contract.Error        `json:"error,omitempty"`
-	}{Checks: []contract.DoctorCheck{}}
+	out := contract.Doctor{Checks: []contract.DoctorCheck{}}
 	var first *doctor.Result
 	for i, r := range results {
 		c := contract.DoctorCheck{ID: string(r.Check), State: string(r.State), Finding: string(r.Finding), Message: wording.Of(r.Says), Hints: []lang.Text{}}

@@ -45,7 +45,7 @@ func runExplain(_ context.Context, a *program, args []string) error {
 			a.ui.result("  → %s", line)
 		}
 	}
-	a.ui.object(map[string]any{"codes": list})
+	a.ui.object(contract.Codes{Codes: list})
 	return nil
 }
 

@@ -89,9 +89,10 @@ func endFetch(a *program, r app.FetchResult, err error) {
 // tellRead tells programs of the replies and of what became of the sets.
 func tellRead(a *program, read []answers.Result) {
 	for _, r := range read {
-		a.ui.event("reply", map[string]any{"reply": contract.NewReply(r)})
+		reply := contract.NewReply(r)
+		a.ui.event("reply", contract.Event{Reply: &reply})
 		for _, s := range r.Submissions {
-			a.ui.event("submission", map[string]any{"submission": contract.NewSubmission(s)})
+			a.ui.event("submission", contract.Event{Submission: contract.NewSubmission(s)})
 		}
 	}
 }

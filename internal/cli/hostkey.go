@@ -179,9 +179,10 @@ func runShowHostKey(ctx context.Context, a *program) error {
 		failed = refused[keyChanged]
 	}
 	failed = wording.AskWhom(failed, c.Status.Contact)
-	out := map[string]any{"host": host, "server": printable(p.Version), "accepted": accepted && failed == nil, "keys": keys}
+	out := contract.ServerKeys{Host: host, Server: printable(p.Version), Accepted: accepted && failed == nil, Keys: keys}
 	if failed != nil {
-		out["error"] = explain(failed)
+		x := explain(failed)
+		out.Error = &x
 	}
 	a.ui.object(out)
 	a.ui.result("%s: %s", host, printable(p.Version))
@@ -221,7 +222,7 @@ func runAcceptHostKey(ctx context.Context, a *program, fingerprint string) error
 		if hostkey.Fingerprint(key) != fingerprint {
 			continue
 		}
-		out := map[string]any{"host": host, "key_type": key.Type(), "fingerprint": fingerprint}
+		out := contract.AcceptedKey{Host: host, KeyType: key.Type(), Fingerprint: fingerprint}
 		err := v.Check(host, key)
 		switch {
 		case err == nil:
@@ -268,7 +269,7 @@ func runListHostKeys(a *program) error {
 			}
 		}
 	}
-	a.ui.object(map[string]any{"keys": keys})
+	a.ui.object(contract.KnownHosts{Keys: keys})
 	if len(keys) == 0 {
 		a.ui.result("no key is accepted yet")
 		a.ui.hint("see what the server shows: socbatch hostkey show")
@@ -330,7 +331,7 @@ func runRemoveHostKey(ctx context.Context, a *program, which string, yes bool) e
 		a.ui.result("removed  %s %s for %s", printable(k.KeyType), k.Fingerprint, printable(k.Host))
 		removed[i] = k
 	}
-	a.ui.object(map[string]any{"removed": removed, "kept_as": file + hostkey.OldSuffix})
+	a.ui.object(contract.RemovedKeys{Removed: removed, KeptAs: file + hostkey.OldSuffix})
 	a.ui.say("the file as it was: %s", displayPath(file+hostkey.OldSuffix))
 	return a.tellStillAccepted(c, host, removed)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/transport/hostkey"
@@ -172,7 +173,7 @@ func (a *program) setUpAgain(path string, o initOptions, ask questioner) (there,
 	if !again {
 		a.ui.result("set up already: %s; nothing was changed", displayPath(path))
 		a.ui.say("try it with: socbatch doctor")
-		a.ui.object(map[string]any{"config": path, "changed": false})
+		a.ui.object(contract.SetUpAlready{Config: path})
 	}
 	return true, again, nil
 }

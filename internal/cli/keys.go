@@ -259,7 +259,7 @@ func runKeysGenerate(ctx context.Context, a *program, o keyOptions) error {
 		return err
 	}
 	a.tellNewKey(c, files, key)
-	a.ui.object(map[string]any{"key": keyJSON(files.Private, "", describeKey(key, o.commentFor(c), !o.noPassphrase)), "files": filesJSON(files)})
+	a.ui.object(contract.NewKey{Key: keyJSON(files.Private, "", describeKey(key, o.commentFor(c), !o.noPassphrase)), Files: filesJSON(files)})
 	return nil
 }
 
@@ -368,7 +368,7 @@ func runKeysImport(ctx context.Context, a *program, o keyOptions) error {
 		return err
 	}
 	a.tellNewKey(c, files, key)
-	a.ui.object(map[string]any{"key": keyJSON(files.Private, "", describeKey(key, comment, pass != nil)), "files": filesJSON(files)})
+	a.ui.object(contract.NewKey{Key: keyJSON(files.Private, "", describeKey(key, comment, pass != nil)), Files: filesJSON(files)})
 	return nil
 }
 
@@ -432,7 +432,7 @@ func (a *program) convertPublic(o keyOptions, in *sshkey.Inspection) error {
 	a.ui.result("written  %s  %s  %s", printable(displayPath(out)), keyKind(info), info.SHA256)
 	a.warnUnregistrable(info)
 	in.Comment = comment
-	a.ui.object(map[string]any{"key": keyJSON(out, "", *in)})
+	a.ui.object(contract.NewKey{Key: keyJSON(out, "", *in)})
 	return nil
 }
 
@@ -480,7 +480,7 @@ func runKeysShow(ctx context.Context, a *program, o keyOptions) error {
 		}
 		a.warnUnregistrable(sshkey.Describe(k.Public))
 	}
-	a.ui.object(map[string]any{"keys": out})
+	a.ui.object(contract.Keys{Keys: out})
 	return nil
 }
 
@@ -570,9 +570,9 @@ func runKeysRotate(ctx context.Context, a *program, o keyOptions) error {
 	changed := a.editConfig(o, []string{"next_key = " + config.Quote(a.fromConfig(files.Private))},
 		config.Change{Table: "endpoint", Key: "next_key", Value: a.fromConfig(files.Private), After: "key"})
 	a.ui.hint("when it is registered: socbatch keys rotate --finish; until then both keys are good, and each login says which one worked")
-	a.ui.object(map[string]any{
-		"finished": false, "configured": changed, "files": filesJSON(files),
-		"key": keyJSON(files.Private, "next", describeKey(key, o.commentFor(c), !o.noPassphrase)),
+	a.ui.object(contract.Rotation{
+		Configured: changed, Files: filesJSON(files),
+		Key: keyJSON(files.Private, "next", describeKey(key, o.commentFor(c), !o.noPassphrase)),
 	})
 	return nil
 }
@@ -678,7 +678,7 @@ func (a *program) finishRotation(ctx context.Context, c config.Config, o keyOpti
 	if err != nil {
 		return err
 	}
-	a.ui.object(map[string]any{"finished": true, "configured": changed, "key": keyJSON(next.Endpoint.Key, "key", in), "old": old})
+	a.ui.object(contract.Rotation{Finished: true, Configured: changed, Key: keyJSON(next.Endpoint.Key, "key", in), Old: &old})
 	return nil
 }
 
@@ -721,6 +721,6 @@ func describeKey(key ssh.Signer, comment string, encrypted bool) sshkey.Inspecti
 	return sshkey.Inspection{Public: key.PublicKey(), Private: true, Encrypted: encrypted, Format: "OpenSSH", Comment: comment}
 }
 
-func filesJSON(f sshkey.Files) map[string]string {
-	return map[string]string{"private": f.Private, "openssh": f.OpenSSH, "ssh2": f.SSH2}
+func filesJSON(f sshkey.Files) *contract.KeyFiles {
+	return &contract.KeyFiles{Private: f.Private, OpenSSH: f.OpenSSH, SSH2: f.SSH2}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/lang"
 )
 
@@ -81,7 +82,7 @@ func runMan(a *program, dir string) error {
 		}
 	}
 	a.ui.result("written  %s", dir)
-	a.ui.object(map[string]any{"dir": dir, "pages": names})
+	a.ui.object(contract.Manual{Dir: dir, Pages: names})
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/wording"
@@ -65,19 +66,10 @@ func runName(_ context.Context, a *program, o nameOptions) error {
 }
 
 func listApplications(a *program) error {
-	type item struct {
-		Code         string   `json:"code"`
-		Meaning      string   `json:"meaning"`
-		Direction    string   `json:"direction"`
-		Roots        []string `json:"roots"`
-		Environments []string `json:"environments"`
-
-		Identifications []string `json:"identifications"`
-	}
-	var list []item
+	var list []contract.Application
 	w := tabwriter.NewWriter(a.ui.out, 0, 0, 2, ' ', 0)
 	for _, x := range naming.Applications() {
-		it := item{x.Code, x.Meaning, string(x.Direction), append([]string{}, x.Roots...), nil, append([]string{}, x.Identifications...)}
+		it := contract.Application{Code: x.Code, Meaning: x.Meaning, Direction: string(x.Direction), Roots: append([]string{}, x.Roots...), Identifications: append([]string{}, x.Identifications...)}
 		for _, e := range x.Environments {
 			it.Environments = append(it.Environments, string(e))
 		}
@@ -87,7 +79,7 @@ func listApplications(a *program) error {
 		}
 	}
 	_ = w.Flush()
-	a.ui.object(map[string]any{"applications": list})
+	a.ui.object(contract.Applications{Applications: list})
 	return nil
 }
 
@@ -118,38 +110,20 @@ func buildNames(a *program, o nameOptions) error {
 	for _, n := range names {
 		a.ui.result("%s", n)
 	}
-	a.ui.object(map[string]any{"set": set.String(), "folder": set.Inbox(), "replies_in": set.Outbox(), "names": names, "cancel": set.TD().String()})
+	a.ui.object(contract.BuiltNames{Set: set.String(), Folder: set.Inbox(), RepliesIn: set.Outbox(), Names: names, Cancel: set.TD().String()})
 	return nil
 }
 
 func explainNames(a *program, o nameOptions) error {
-	type fault struct {
-		ID      string `json:"id,omitempty"`
-		Warning bool   `json:"warning,omitempty"`
-		Text    string `json:"text"`
-	}
-	type item struct {
-		Name        string  `json:"name"`
-		Known       bool    `json:"known"`
-		Reason      string  `json:"reason,omitempty"`
-		Kind        string  `json:"kind,omitempty"`
-		Application string  `json:"application,omitempty"`
-		Sender      string  `json:"sender,omitempty"`
-		Date        string  `json:"date,omitempty"`
-		Sequence    string  `json:"sequence,omitempty"`
-		Environment string  `json:"environment,omitempty"`
-		Parts       int     `json:"parts,omitempty"`
-		Part        int     `json:"part,omitempty"`
-		Faults      []fault `json:"faults"`
-	}
+
 	c, err := a.config()
 	if err != nil {
 		return err
 	}
-	list := []item{}
+	list := []contract.Name{}
 	wrong := 0
 	for _, name := range o.names {
-		it := item{Name: name, Faults: []fault{}}
+		it := contract.Name{Name: name, Faults: []contract.NameFault{}}
 		n, err := naming.Parse(name)
 		if err == nil {
 			it.Known = true
@@ -165,7 +139,7 @@ func explainNames(a *program, o nameOptions) error {
 		serious := err != nil
 		if !received {
 			for _, f := range naming.Validate(name, naming.Context{Account: c.Sender, Today: naming.DateOf(a.now())}) {
-				it.Faults = append(it.Faults, fault{f.ID, f.Warning, f.Text})
+				it.Faults = append(it.Faults, contract.NameFault{ID: f.ID, Warning: f.Warning, Text: f.Text})
 				serious = serious || !f.Warning
 				word := text("fault")
 				if f.Warning {
@@ -179,10 +153,11 @@ func explainNames(a *program, o nameOptions) error {
 		}
 		list = append(list, it)
 	}
-	out := map[string]any{"names": list}
+	out := contract.Names{Names: list}
 	if wrong > 0 {
 		err = toldError{failure.New(failure.Failed, errorf("%s wrong", count(wrong, "%d name", "%d names")))}
-		out["error"] = explain(err)
+		x := explain(err)
+		out.Error = &x
 	}
 	a.ui.object(out)
 	return err

@@ -48,7 +48,7 @@ func (o *observer) Event(e app.Event) {
 	case app.Resumed:
 		printResumed(a, e)
 	case app.Sent:
-		u.event("submission", map[string]any{"submission": contract.NewSubmission(e.Submission)})
+		u.event("submission", contract.Event{Submission: contract.NewSubmission(e.Submission)})
 	case app.Previewed:
 		printWarnings(a, e.Result)
 		if e.Result.Err != nil {
@@ -67,17 +67,19 @@ func (o *observer) Event(e app.Event) {
 	case app.Found:
 		s := e.Submission
 		u.result("%s  %s  (found out by looking; nothing was sent under a new name)", u.mark(string(s.State), u.in(wording.StateWord(s.State))), s.Set)
-		u.object(map[string]any{"submission": contract.NewSubmission(s)})
+		u.object(contract.OneSubmission{Submission: contract.NewSubmission(s)})
 	case app.Foreign, app.NotReady, app.Replaced, app.NotMoved, app.DirectoryEmpty:
 		printDirectory(a, e)
 	case app.Fetched:
 		printFetched(a, e.Config, e.Fetch)
 		tellRead(a, e.Fetch.Read)
 	case app.Waiting:
-		u.event("waiting", map[string]any{"submissions": e.Sets, "most_seconds": e.Max.Seconds()})
+		seconds := e.Max.Seconds()
+		u.event("waiting", contract.Event{Submissions: &e.Sets, MaxSeconds: &seconds})
 		u.say("waiting for the answers, at most %s", e.Max)
 	case app.Retry:
-		u.event("retry", map[string]any{"error": explain(e.Err)})
+		x := explain(e.Err)
+		u.event("retry", contract.Event{Error: &x})
 		u.say("the server is not there now (%s); trying again", wording.RootCause(e.Err))
 	case app.Answered:
 		printAnswered(a, e)

@@ -116,7 +116,7 @@ func runReplies(ctx context.Context, a *program, o repliesOptions) (err error) {
 		for _, r := range found {
 			list = append(list, contract.NewStoredReply(r))
 		}
-		a.ui.object(map[string]any{"replies": list})
+		a.ui.object(contract.StoredReplies{Replies: list})
 		if len(found) == 0 {
 			a.ui.say("nothing to show")
 			return nil
@@ -382,7 +382,7 @@ func showReply(ctx context.Context, a *program, o oneReplyOptions) error {
 			}
 			list = append(list, shown)
 		}
-		a.ui.object(map[string]any{"replies": list})
+		a.ui.object(contract.ShownReplies{Replies: list})
 		return nil
 	})
 }

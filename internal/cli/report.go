@@ -11,6 +11,7 @@ import (
 
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/config"
+	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/errorid"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
@@ -90,7 +91,7 @@ func runReport(ctx context.Context, a *program, o reportOptions) (err error) {
 			return err
 		}
 		a.ui.result("written  %s", path)
-		a.ui.object(map[string]any{"file": path, "submissions": len(found)})
+		a.ui.object(contract.Report{File: path, Submissions: len(found)})
 		return nil
 	})
 }

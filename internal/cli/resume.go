@@ -62,9 +62,10 @@ func endResume(a *program, r app.ResumeResult, err error) {
 	for _, s := range r.Sets {
 		list = append(list, contract.NewSubmission(s.Submission))
 	}
-	out := map[string]any{"submissions": list}
+	out := contract.Submissions{Submissions: list}
 	if err != nil {
-		out["error"] = contract.Whole(err)
+		x := contract.Whole(err)
+		out.Error = &x
 	}
 	a.ui.object(out)
 }
@@ -118,7 +119,7 @@ func runCancel(ctx context.Context, a *program, o handOptions) error {
 		return err
 	}
 	a.ui.result("cancelled  %s", s.Set)
-	a.ui.object(map[string]any{"submission": contract.NewSubmission(s)})
+	a.ui.object(contract.OneSubmission{Submission: contract.NewSubmission(s)})
 	return nil
 }
 
@@ -184,6 +185,6 @@ func runMarkSent(ctx context.Context, a *program, o handOptions) error {
 		return err
 	}
 	a.ui.result("sent  %s", s.Set)
-	a.ui.object(map[string]any{"submission": contract.NewSubmission(s)})
+	a.ui.object(contract.OneSubmission{Submission: contract.NewSubmission(s)})
 	return nil
 }

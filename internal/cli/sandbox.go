@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/sandbox"
 )
 
@@ -130,7 +131,7 @@ func runSandbox(ctx context.Context, a *program, o sandboxOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	a.ui.result("listening on %s, user EXP%s, host key %s", s.Addr(), sandboxUser(a), s.HostKeyFingerprint())
-	a.ui.object(map[string]any{"address": s.Addr(), "user": "EXP" + sandboxUser(a), "host_key": s.HostKeyFingerprint(), "config": config})
+	a.ui.object(contract.Sandbox{Address: s.Addr(), User: "EXP" + sandboxUser(a), HostKey: s.HostKeyFingerprint(), Config: config})
 	if sandboxPort(filepath.Dir(s.Dir())) == 0 {
 		a.ui.say("use it with: socbatch --config %s submit --env T FILE", config)
 	}

@@ -164,7 +164,7 @@ func runSecretSet(ctx context.Context, a *program, o secretOptions) error {
 	if found, err := a.finder(c).Where(ctx, s.wanted); err == nil && found.Source != secret.InKeyring {
 		a.ui.warn("it is still taken from elsewhere, which goes before the keyring: %s", whereWords(found))
 	}
-	a.ui.object(map[string]any{"name": o.name, "file": s.file, "kept": true})
+	a.ui.object(contract.KeptSecret{Name: o.name, File: s.file, Kept: true})
 	return nil
 }
 
@@ -208,7 +208,7 @@ func runSecretDelete(ctx context.Context, a *program, name string) error {
 	default:
 		a.ui.result("deleted  the password of %s is not in the keyring any more", printable(displayPath(s.file)))
 	}
-	a.ui.object(map[string]any{"name": name, "file": s.file, "kept": false})
+	a.ui.object(contract.KeptSecret{Name: name, File: s.file})
 	return nil
 }
 
@@ -248,10 +248,11 @@ func runSecretWhere(ctx context.Context, a *program) error {
 		lines.add(lang.Plain(j.Name), a.ui.in(said))
 	}
 	a.ui.fields("", lines)
-	result := map[string]any{"secrets": out}
+	result := contract.Secrets{Secrets: out}
 	if failed != nil {
 		failed = failure.New(failure.Credentials, toldError{failed})
-		result["error"] = explain(failed)
+		x := explain(failed)
+		result.Error = &x
 	}
 	a.ui.object(result)
 	return failed

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/socbatch/socbatch/internal/app"
+	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/durable"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/wording"
@@ -76,13 +77,7 @@ func runSign(ctx context.Context, a *program, o signOptions) error {
 	if id == nil {
 		return credentialf(text("give the file of your certificate with --p12 FILE, or configure it"), "no certificate is configured; nothing was signed")
 	}
-	type item struct {
-		File   string `json:"file"`
-		FS     string `json:"fs"`
-		SHA256 string `json:"sha256"`
-		Size   int64  `json:"size"`
-		Signer string `json:"signer"`
-	}
+
 	targets := make([]string, len(o.files))
 	for i, f := range o.files {
 		if targets[i] = o.output; o.output == "" {
@@ -115,7 +110,7 @@ func runSign(ctx context.Context, a *program, o signOptions) error {
 	}
 	err = work.Wait()
 	bar.done()
-	list := []item{}
+	list := []contract.Signature{}
 	var unclean []string
 	owner := sign.Describe(id.Certificate()).Owner
 	for i, f := range o.files {
@@ -126,7 +121,7 @@ func runSign(ctx context.Context, a *program, o signOptions) error {
 		if !rep.LineEnds.Clean() {
 			unclean = append(unclean, printable(f))
 		}
-		list = append(list, item{f, targets[i], fmt.Sprintf("%x", rep.SHA256), rep.Bytes, owner})
+		list = append(list, contract.Signature{File: f, FS: targets[i], SHA256: fmt.Sprintf("%x", rep.SHA256), Size: rep.Bytes, Signer: owner})
 		if targets[i] != "-" {
 			a.ui.result("signed  %s  by %s → %s", printable(f), printable(owner), printable(targets[i]))
 		}
@@ -141,7 +136,7 @@ func runSign(ctx context.Context, a *program, o signOptions) error {
 	if err != nil {
 		return err
 	}
-	a.ui.object(map[string]any{"signatures": list})
+	a.ui.object(contract.Signatures{Signatures: list})
 	return nil
 }
 
@@ -262,9 +257,9 @@ func runVerify(_ context.Context, a *program, o verifyOptions) error {
 	if o.noRoots {
 		a.ui.warn("who the signer is was not checked")
 	}
-	a.ui.object(map[string]any{
-		"file": o.file, "valid": true, "chain_checked": !o.noRoots, "signer": info.Owner, "issuer": info.Issuer,
-		"serial": info.Serial, "fingerprint": info.Fingerprint, "signing_time": sig.SigningTime, "key": sig.Key, "digest": sig.Digest,
+	a.ui.object(contract.Verified{
+		File: o.file, Valid: true, ChainChecked: !o.noRoots, Signer: info.Owner, Issuer: info.Issuer,
+		Serial: info.Serial, Fingerprint: info.Fingerprint, SigningTime: sig.SigningTime, Key: sig.Key, Digest: sig.Digest,
 	})
 	return nil
 }

@@ -96,7 +96,7 @@ func runStatus(ctx context.Context, a *program, o statusOptions) (err error) {
 			js.Late = string(a.core().Late(c, s))
 			list = append(list, js)
 		}
-		a.ui.object(map[string]any{"submissions": list})
+		a.ui.object(contract.Submissions{Submissions: list})
 		if a.ui.json {
 			return nil
 		}
@@ -203,7 +203,7 @@ func statusOne(ctx context.Context, a *program, c config.Config, l *ledger.Ledge
 	if err != nil {
 		return err
 	}
-	story := contract.Story{SealedAt: contract.Time(sealed), PrunedAt: contract.Time(pruned), Submission: contract.NewSubmission(s), Events: []contract.Event{}, Answers: []contract.Answer{}, Hooks: contract.NewHooks(calls)}
+	story := contract.Story{SealedAt: contract.Time(sealed), PrunedAt: contract.Time(pruned), Submission: contract.NewSubmission(s), Events: []contract.StateChange{}, Answers: []contract.Answer{}, Hooks: contract.NewHooks(calls)}
 	for _, e := range history {
 		story.Events = append(story.Events, e2j(e))
 	}
@@ -224,8 +224,8 @@ func statusOne(ctx context.Context, a *program, c config.Config, l *ledger.Ledge
 	return nil
 }
 
-func e2j(e ledger.Event) contract.Event {
-	return contract.Event{At: e.At, State: string(e.State), Note: e.Note}
+func e2j(e ledger.Event) contract.StateChange {
+	return contract.StateChange{At: e.At, State: string(e.State), Note: e.Note}
 }
 
 // frozenWords says what became of the frozen copies; empty: they lie in clear.

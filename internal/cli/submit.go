@@ -118,12 +118,7 @@ func endSubmit(a *program, r app.SubmitResult, err error) {
 	if r.Previews {
 		a.ui.say("dry run: nothing was sent, and nothing was written to the ledger")
 	}
-	out := struct {
-		DryRun      bool                `json:"dry_run,omitempty"`
-		Submissions []contract.Sent     `json:"submissions"`
-		Left        []contract.LeftFile `json:"left,omitempty"`
-		Error       *contract.Error     `json:"error,omitempty"`
-	}{DryRun: r.Previews, Submissions: []contract.Sent{}, Left: contract.NewLeft(r.Left)}
+	out := contract.Submit{DryRun: r.Previews, Submissions: []contract.Sent{}, Left: contract.NewLeft(r.Left)}
 	for _, f := range r.Files {
 		out.Submissions = append(out.Submissions, contract.NewSent(f))
 	}

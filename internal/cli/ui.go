@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"os"
 	"strings"
 	"sync"
@@ -89,13 +88,12 @@ func (u *ui) object(v any) {
 
 // event prints what has just happened, for programs that want to hear of it
 // before the end.
-func (u *ui) event(what string, fields map[string]any) {
+func (u *ui) event(what string, e contract.Event) {
 	if !u.json || !u.events {
 		return
 	}
-	out := map[string]any{"event": what, "at": time.Now().UTC().Truncate(time.Millisecond)}
-	maps.Copy(out, fields)
-	u.line(out)
+	e.Event, e.At = what, time.Now().UTC().Truncate(time.Millisecond)
+	u.line(e)
 }
 
 // line writes one object on one line.
@@ -151,7 +149,7 @@ func (u *ui) fail(err error) {
 		u.tell(err)
 	}
 	if u.json && !u.printed {
-		u.object(map[string]any{"error": explain(err)})
+		u.object(contract.Failure{Error: explain(err)})
 	}
 }
 
@@ -214,11 +212,11 @@ func (u *ui) progress(phase, what string, total int64, inBytes bool) *progress {
 			unit = "bytes"
 		}
 		return &progress{told: time.Now(), tell: func(done int64) {
-			fields := map[string]any{"phase": phase, "done": done, "unit": unit}
+			e := contract.Event{Phase: phase, Done: &done, Unit: unit}
 			if total >= 0 {
-				fields["total"] = total
+				e.Total = &total
 			}
-			u.event("progress", fields)
+			u.event("progress", e)
 		}}
 	}
 	if u.quiet || u.json || !isTerminal(u.err) {

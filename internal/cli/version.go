@@ -4,6 +4,8 @@ import (
 	"runtime"
 
 	"github.com/spf13/cobra"
+
+	"github.com/socbatch/socbatch/internal/contract"
 )
 
 func newVersionCmd(a *program) *cobra.Command {
@@ -13,7 +15,7 @@ func newVersionCmd(a *program) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			a.ui.result("socbatch %s (%s, %s/%s)", a.build.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			a.ui.object(map[string]any{"version": a.build.Version, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH})
+			a.ui.object(contract.Program{Version: a.build.Version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH})
 			return nil
 		},
 	}

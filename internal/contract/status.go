@@ -10,11 +10,11 @@ import (
 // Story is a set with all that happened to it.
 type Story struct {
 	*Submission
-	SealedAt *time.Time `json:"sealed_at,omitempty"` // since when its frozen copies lie encrypted
-	PrunedAt *time.Time `json:"pruned_at,omitempty"` // when its frozen copies were removed
-	Events   []Event    `json:"events"`
-	Answers  []Answer   `json:"answers"`
-	Hooks    []Hook     `json:"hooks"`
+	SealedAt *time.Time    `json:"sealed_at,omitempty"` // since when its frozen copies lie encrypted
+	PrunedAt *time.Time    `json:"pruned_at,omitempty"` // when its frozen copies were removed
+	Events   []StateChange `json:"events"`
+	Answers  []Answer      `json:"answers"`
+	Hooks    []Hook        `json:"hooks"`
 }
 
 // Answer is what one reply says of a set.
@@ -31,8 +31,8 @@ type Answer struct {
 	Errors    []ledger.Anomaly `json:"errors,omitempty"`
 }
 
-// Event is a change of the state of a set.
-type Event struct {
+// StateChange is a change of the state of a set.
+type StateChange struct {
 	At    string `json:"at"`
 	State string `json:"state"`
 	Note  string `json:"note,omitempty"`
