@@ -10,13 +10,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
 
 	"github.com/socbatch/socbatch/naming"
@@ -69,9 +67,6 @@ const (
 	DefaultReceiptDelay      = 100 * time.Millisecond
 	DefaultNotificationDelay = 400 * time.Millisecond
 )
-
-// handshakeTime bounds a login.
-const handshakeTime = 30 * time.Second
 
 // Server is a stand-in. Its methods may be called by several goroutines.
 type Server struct {
@@ -206,22 +201,6 @@ func (s *Server) open() (err error) {
 	return s.recover()
 }
 
-// fingerprint is the key of Permissions.Extensions that holds the login key.
-const fingerprint = "fingerprint"
-
-func (s *Server) login(meta ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-	if meta.User() != s.cfg.User {
-		return nil, errors.New("unknown user")
-	}
-	known := slices.ContainsFunc(s.cfg.AuthorizedKeys, func(k ssh.PublicKey) bool {
-		return string(k.Marshal()) == string(key.Marshal())
-	})
-	if !known && !s.cfg.AcceptAnyKey {
-		return nil, errors.New("unknown key")
-	}
-	return &ssh.Permissions{Extensions: map[string]string{fingerprint: ssh.FingerprintSHA256(key)}}, nil
-}
-
 // Start listens on 127.0.0.1 and begins to check sets. It returns at once; the
 // server runs until Close, or until ctx ends.
 func (s *Server) Start(ctx context.Context) error {
@@ -309,237 +288,6 @@ func (s *Server) Close() error {
 		errs = append(errs, os.RemoveAll(s.dir))
 	}
 	return errors.Join(errs...)
-}
-
-// disconnect stops listening and ends all connections.
-func (s *Server) disconnect() {
-	s.connMu.Lock()
-	defer s.connMu.Unlock()
-	s.ended = true
-	s.listener.Close()
-	for c := range s.conns {
-		c.Close()
-	}
-}
-
-// CutConnections ends all connections without a word, as a network failure
-// would. New ones are accepted.
-func (s *Server) CutConnections() {
-	s.connMu.Lock()
-	defer s.connMu.Unlock()
-	for c := range s.conns {
-		cutOff(c)
-	}
-}
-
-func cutOff(c net.Conn) {
-	if t, ok := c.(*net.TCPConn); ok {
-		t.SetLinger(0)
-	}
-	c.Close()
-}
-
-func (s *Server) accept(l net.Listener) {
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return
-			}
-			s.failed("accept", err)
-			continue
-		}
-		s.connMu.Lock()
-		if s.ended {
-			s.connMu.Unlock()
-			c.Close()
-			return
-		}
-		s.lastConn++
-		n := s.lastConn
-		s.conns[c] = struct{}{}
-		s.running.Add(1)
-		s.connMu.Unlock()
-		go func() {
-			defer s.running.Done()
-			s.serve(c, n)
-			s.connMu.Lock()
-			delete(s.conns, c)
-			s.connMu.Unlock()
-		}()
-	}
-}
-
-// serve runs one connection.
-func (s *Server) serve(c net.Conn, n int) {
-	defer c.Close()
-	s.journal.add(Event{Kind: Connected, Conn: n})
-	defer s.journal.add(Event{Kind: Disconnected, Conn: n})
-	c.SetDeadline(time.Now().Add(handshakeTime))
-	conn, channels, requests, err := ssh.NewServerConn(c, s.ssh)
-	if err != nil {
-		s.journal.add(Event{Kind: LoginRefused, Conn: n, Detail: err.Error()})
-		return
-	}
-	c.SetDeadline(time.Time{})
-	s.journal.add(Event{Kind: Authenticated, Conn: n, Name: conn.User(), Detail: conn.Permissions.Extensions[fingerprint]})
-	var sessions sync.WaitGroup
-	defer sessions.Wait()
-	sessions.Go(func() { ssh.DiscardRequests(requests) })
-	for offer := range channels {
-		if offer.ChannelType() != "session" {
-			offer.Reject(ssh.UnknownChannelType, "only sessions")
-			continue
-		}
-		channel, requests, err := offer.Accept()
-		if err != nil {
-			return
-		}
-		sessions.Go(func() { s.session(c, n, channel, requests) })
-	}
-}
-
-// session waits for the request for SFTP, and serves it; anything else is
-// refused.
-func (s *Server) session(c net.Conn, n int, channel ssh.Channel, requests <-chan *ssh.Request) {
-	defer channel.Close()
-	var serving sync.WaitGroup
-	defer serving.Wait()
-	started := false
-	for r := range requests {
-		ok := !started && r.Type == "subsystem" && string(r.Payload) == "\x00\x00\x00\x04sftp"
-		if r.WantReply {
-			r.Reply(ok, nil)
-		}
-		if !ok {
-			continue
-		}
-		started = true
-		serving.Go(func() {
-			defer channel.Close()
-			t := newTap(s, n, channel, func() { cutOff(c) })
-			defer t.Close()
-			server := sftp.NewRequestServer(t, (&session{srv: s, conn: n}).handlers())
-			if err := server.Serve(); err == nil || errors.Is(err, io.EOF) {
-				channel.SendRequest("exit-status", false, []byte{0, 0, 0, 0})
-			}
-		})
-	}
-}
-
-func (s *Server) wakeUp() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-}
-
-// run deals with sets and answers when their time has come.
-func (s *Server) run(ctx context.Context) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.wake:
-		case <-timer.C:
-		}
-		s.work.Lock()
-		s.step(ctx, time.Now(), false)
-		s.work.Unlock()
-		next := s.nextTime()
-		if s.cfg.Watch > 0 {
-			next = time.Now().Add(s.cfg.Watch)
-		}
-		if !next.IsZero() {
-			timer.Reset(max(time.Until(next), time.Millisecond))
-		}
-	}
-}
-
-// step deals with everything whose time has come, with all regardless of time.
-// The work lock is held.
-func (s *Server) step(ctx context.Context, now time.Time, all bool) {
-	if s.cfg.Watch > 0 {
-		if err := s.look(); err != nil {
-			s.failed("look into the folders", err)
-		}
-	}
-	s.takeSets(ctx, now, all)
-	for ctx.Err() == nil {
-		d := s.nextAnswer(now, all)
-		if d == nil {
-			return
-		}
-		if err := s.give(d); err != nil {
-			s.failed("answer "+d.For, err)
-			s.mu.Lock()
-			if err := s.state.note(record{Done: d.ID}); err != nil {
-				s.state.apply(record{Done: d.ID}) // never try the same for ever
-			}
-			s.mu.Unlock()
-		}
-	}
-}
-
-func (s *Server) takeSets(ctx context.Context, now time.Time, all bool) {
-	for ctx.Err() == nil {
-		w, ok := s.nextSet(now, all)
-		if !ok {
-			return
-		}
-		if err := s.takeSet(w); err != nil {
-			s.failed("check "+w.name, err)
-		}
-	}
-}
-
-// nextTime is when the next set or answer is due; zero: none is waiting.
-func (s *Server) nextTime() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var next time.Time
-	for _, w := range s.queue {
-		if !w.manual && (next.IsZero() || w.at.Before(next)) {
-			next = w.at
-		}
-	}
-	for _, d := range s.state.due {
-		if next.IsZero() || d.At.Before(next) {
-			next = d.At
-		}
-	}
-	return next
-}
-
-// Process checks every set whose GO is there now, whatever the scenario says
-// about its time. Answers keep their delays.
-func (s *Server) Process() {
-	s.work.Lock()
-	s.takeSets(context.Background(), time.Now(), true)
-	s.work.Unlock()
-	s.wakeUp()
-}
-
-// Flush does Process, and gives every answer without waiting for its delay.
-// When it returns, they are in the folders and in the journal.
-func (s *Server) Flush() {
-	s.work.Lock()
-	defer s.work.Unlock()
-	s.step(context.Background(), time.Now(), true)
-}
-
-// Processed lists the sets that were checked, in their order; those of earlier
-// servers on the same Dir first.
-func (s *Server) Processed() []ProcessedSet {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	found := slices.Clone(s.state.processed)
-	for i := range found {
-		found[i].Dir = filepath.Join(s.dir, filepath.FromSlash(found[i].path()))
-	}
-	return found
 }
 
 // failed reports that the stand-in itself could not do its work.
