@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -14,6 +15,80 @@ import (
 
 // handshakeTime bounds a login.
 const handshakeTime = 30 * time.Second
+
+// connections are those of a server, with what it listens on.
+type connections struct {
+	mu       sync.Mutex
+	listener net.Listener // nil before listen
+	open     map[net.Conn]struct{}
+	last     int  // number of the last one
+	ended    bool // none is accepted any more
+}
+
+func (c *connections) listen(port int) error {
+	l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.listener = l
+	return nil
+}
+
+// address is empty before listen.
+func (c *connections) address() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.listener == nil {
+		return ""
+	}
+	return c.listener.Addr().String()
+}
+
+// accept waits for a connection, and gives it a number. After end it fails with
+// net.ErrClosed.
+func (c *connections) accept() (net.Conn, int, error) {
+	conn, err := c.listener.Accept()
+	if err != nil {
+		return nil, 0, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		conn.Close()
+		return nil, 0, net.ErrClosed
+	}
+	c.last++
+	c.open[conn] = struct{}{}
+	return conn, c.last, nil
+}
+
+func (c *connections) forget(conn net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.open, conn)
+}
+
+// end stops listening and ends all connections.
+func (c *connections) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
+	c.listener.Close()
+	for conn := range c.open {
+		conn.Close()
+	}
+}
+
+// cut ends all connections without a word.
+func (c *connections) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for conn := range c.open {
+		cutOff(conn)
+	}
+}
 
 // fingerprint is the key of Permissions.Extensions that holds the login key.
 const fingerprint = "fingerprint"
@@ -31,34 +106,20 @@ func (s *Server) login(meta ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissio
 	return &ssh.Permissions{Extensions: map[string]string{fingerprint: ssh.FingerprintSHA256(key)}}, nil
 }
 
-func (s *Server) accept(l net.Listener) {
+func (s *Server) accept() {
 	for {
-		c, err := l.Accept()
-		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return
-			}
+		c, n, err := s.conns.accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
 			s.failed("accept", err)
 			continue
 		}
-		s.connMu.Lock()
-		if s.ended {
-			s.connMu.Unlock()
-			c.Close()
-			return
-		}
-		s.lastConn++
-		n := s.lastConn
-		s.conns[c] = struct{}{}
-		s.running.Add(1)
-		s.connMu.Unlock()
-		go func() {
-			defer s.running.Done()
+		s.running.Go(func() {
+			defer s.conns.forget(c)
 			s.serve(c, n)
-			s.connMu.Lock()
-			delete(s.conns, c)
-			s.connMu.Unlock()
-		}()
+		})
 	}
 }
 
@@ -119,26 +180,9 @@ func (s *Server) session(c net.Conn, n int, channel ssh.Channel, requests <-chan
 	}
 }
 
-// disconnect stops listening and ends all connections.
-func (s *Server) disconnect() {
-	s.connMu.Lock()
-	defer s.connMu.Unlock()
-	s.ended = true
-	s.listener.Close()
-	for c := range s.conns {
-		c.Close()
-	}
-}
-
 // CutConnections ends all connections without a word, as a network failure
 // would. New ones are accepted.
-func (s *Server) CutConnections() {
-	s.connMu.Lock()
-	defer s.connMu.Unlock()
-	for c := range s.conns {
-		cutOff(c)
-	}
-}
+func (s *Server) CutConnections() { s.conns.cut() }
 
 func cutOff(c net.Conn) {
 	if t, ok := c.(*net.TCPConn); ok {

@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -75,7 +74,6 @@ type Server struct {
 	temp     bool
 	root     *os.Root
 	identity *TestIdentity // signs replies
-	ssh      *ssh.ServerConfig
 	journal  *journal
 	clock    func() time.Time
 	log      *slog.Logger
@@ -86,7 +84,18 @@ type Server struct {
 
 	// work is held while sets are checked and replies written; it is taken before mu.
 	work sync.Mutex
+	wake chan struct{} // there is work
 
+	folderState
+
+	life    life
+	running sync.WaitGroup
+	ssh     *ssh.ServerConfig
+	conns   connections
+}
+
+// folderState is what is known of the folders. The lock guards all of it.
+type folderState struct {
 	mu      sync.Mutex
 	state   *state
 	inbox   map[setID]map[string]bool // files in IN… by set; true: they vanished
@@ -95,16 +104,44 @@ type Server struct {
 	strayed map[string]bool           // folder/name of strays that were reported
 	given   map[string]time.Time      // when a GO that is there was last opened, by folder/name; with Watch
 	growing []*growth
+}
 
-	wake     chan struct{}
-	listener net.Listener
-	stop     context.CancelFunc
-	running  sync.WaitGroup
-	connMu   sync.Mutex
-	conns    map[net.Conn]struct{}
-	lastConn int
-	closed   bool
-	ended    bool // no connection is accepted any more
+// life is how far a server has come: it is started once at most, and closed.
+type life struct {
+	mu     sync.Mutex
+	stop   context.CancelFunc // once started
+	closed bool
+}
+
+// start calls begin with the context that the server runs in. Where begin fails,
+// the server is not started.
+func (l *life) start(ctx context.Context, begin func(context.Context) error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || l.stop != nil {
+		return errors.New("started twice, or after Close")
+	}
+	ctx, stop := context.WithCancel(ctx)
+	if err := begin(ctx); err != nil {
+		stop()
+		return err
+	}
+	l.stop = stop
+	return nil
+}
+
+// end ends the context, and reports whether it is the first time.
+func (l *life) end() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	l.closed = true
+	if l.stop != nil {
+		l.stop()
+	}
+	return true
 }
 
 // New prepares a server. It reads back what an earlier one left in Dir; a set
@@ -131,8 +168,12 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, dir: cfg.Dir, clock: cfg.Clock, log: cfg.Logger,
-		inbox: map[setID]map[string]bool{}, busy: map[setID]bool{}, strayed: map[string]bool{},
-		given: map[string]time.Time{}, wake: make(chan struct{}, 1), conns: map[net.Conn]struct{}{},
+		wake: make(chan struct{}, 1),
+		folderState: folderState{
+			inbox: map[setID]map[string]bool{}, busy: map[setID]bool{}, strayed: map[string]bool{},
+			given: map[string]time.Time{},
+		},
+		conns: connections{open: map[net.Conn]struct{}{}},
 	}
 	if s.clock == nil {
 		s.clock = time.Now
@@ -201,45 +242,33 @@ func (s *Server) open() (err error) {
 	return s.recover()
 }
 
-// Start listens on 127.0.0.1 and begins to check sets. It returns at once; the
-// server runs until Close, or until ctx ends.
+// Start listens on 127.0.0.1, unless it only watches, and begins to check sets. It
+// returns at once; the server runs until Close, or until ctx ends.
 func (s *Server) Start(ctx context.Context) error {
-	if s.cfg.Watch > 0 {
-		return s.attend(ctx)
-	}
-	listener, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.cfg.Port)))
-	if err != nil {
+	if err := s.life.start(ctx, s.begin); err != nil {
 		return fmt.Errorf("sandbox: %w", err)
 	}
-	s.connMu.Lock()
-	defer s.connMu.Unlock()
-	if s.closed || s.listener != nil {
-		listener.Close()
-		return errors.New("sandbox: started twice, or after Close")
+	return nil
+}
+
+func (s *Server) begin(ctx context.Context) error {
+	if s.cfg.Watch <= 0 {
+		if err := s.conns.listen(s.cfg.Port); err != nil {
+			return err
+		}
+		s.running.Go(s.accept)
+		s.running.Go(func() {
+			<-ctx.Done()
+			s.conns.end()
+		})
 	}
-	s.listener = listener
-	ctx, s.stop = context.WithCancel(ctx)
-	s.running.Add(3)
-	go func() { defer s.running.Done(); s.run(ctx) }()
-	go func() { defer s.running.Done(); s.accept(listener) }()
-	go func() {
-		defer s.running.Done()
-		<-ctx.Done()
-		s.disconnect()
-	}()
+	s.running.Go(func() { s.run(ctx) })
 	return nil
 }
 
 // Addr is the address that clients connect to, such as 127.0.0.1:40123; empty
 // before Start.
-func (s *Server) Addr() string {
-	s.connMu.Lock()
-	defer s.connMu.Unlock()
-	if s.listener == nil {
-		return ""
-	}
-	return s.listener.Addr().String()
-}
+func (s *Server) Addr() string { return s.conns.address() }
 
 // HostKey is the public host key.
 func (s *Server) HostKey() ssh.PublicKey { return s.cfg.HostKey.PublicKey() }
@@ -260,16 +289,8 @@ func (s *Server) ReplyCA() *x509.Certificate { return s.identity.CA }
 // everything in Dir. Sets and replies that are still waiting are dealt with by
 // the next server on Dir. Closing twice does nothing.
 func (s *Server) Close() error {
-	s.connMu.Lock()
-	if s.closed {
-		s.connMu.Unlock()
+	if !s.life.end() {
 		return nil
-	}
-	s.closed = true
-	stop := s.stop
-	s.connMu.Unlock()
-	if stop != nil {
-		stop()
 	}
 	s.running.Wait()
 	s.work.Lock()
