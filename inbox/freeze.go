@@ -11,6 +11,7 @@ import (
 
 	"github.com/socbatch/socbatch/internal/declaration"
 	"github.com/socbatch/socbatch/internal/problem"
+	"github.com/socbatch/socbatch/internal/readers"
 	"github.com/socbatch/socbatch/sign"
 )
 
@@ -146,7 +147,7 @@ func takeIn(ctx context.Context, in *os.File, before os.FileInfo, file string, o
 	if o.CRLF {
 		all = struct{ io.Writer }{io.MultiWriter(original, &crlfWriter{w: all})}
 	}
-	n, err := io.CopyBuffer(all, contextReader{ctx, io.LimitReader(in, before.Size()+1)}, make([]byte, 64<<10))
+	n, err := io.CopyBuffer(all, readers.WithContext(ctx, io.LimitReader(in, before.Size()+1)), make([]byte, 64<<10))
 	info, ierr := inspector.Result()
 	if copied.err != nil { // the copy is at fault, not the source
 		return Frozen{}, nil, copied.err
@@ -219,19 +220,6 @@ func (w *writeError) Write(p []byte) (n int, err error) {
 	n, err = w.w.Write(p)
 	w.err = err
 	return n, err
-}
-
-// contextReader ends a copy when its context does.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
 }
 
 // hashReader hashes what passes through it. It offers nothing but Read, so

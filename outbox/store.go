@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/socbatch/socbatch/internal/checksum"
 	"github.com/socbatch/socbatch/internal/durable"
 	"github.com/socbatch/socbatch/internal/problem"
 	"github.com/socbatch/socbatch/naming"
@@ -118,7 +119,7 @@ func (f *Fetcher) download(ctx context.Context, env naming.Environment, dir stri
 		}
 		out.File, out.replyID, out.conflict = k.File, k.ReplyID, k.Conflict
 		target := filepath.Join(f.opt.Archive, filepath.FromSlash(k.File.Path))
-		if h, err := hashOf(target); err == nil && h == out.Hash {
+		if h, err := checksum.OfFile(target); err == nil && h == out.Hash {
 			return out, nil
 		}
 		// The ledger has it, the archive lost it: store it where it was. That it
@@ -193,7 +194,7 @@ func (f *Fetcher) sealedInArchive(k File) bool {
 // overwritten, unless it holds the same bytes: a crash came between its
 // storing and its entry.
 func (f *Fetcher) freeFor(target string, want Hash) error {
-	h, err := hashOf(target)
+	h, err := checksum.OfFile(target)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -204,18 +205,6 @@ func (f *Fetcher) freeFor(target string, want Hash) error {
 		return problem.New("%s is in the archive with other contents and is not in the ledger: move it away by hand", target)
 	}
 	return nil
-}
-
-func hashOf(path string) (h Hash, err error) {
-	in, err := os.Open(path)
-	if err != nil {
-		return h, err
-	}
-	defer in.Close() //nolint:errcheck // only read
-	sum := sha256.New()
-	_, err = io.Copy(sum, in)
-	sum.Sum(h[:0])
-	return h, err
 }
 
 // archiveDay is the directory of a day, as YYYY-MM-DD in Brussels.

@@ -106,23 +106,6 @@ func (p *inspector) skip(t xmlstream.Token) error {
 	}
 }
 
-func (p *inspector) children(f func(xmlstream.Token) error) error {
-	for {
-		t, err := p.d.Next()
-		if err != nil {
-			return err
-		}
-		switch t.Kind {
-		case xmlstream.Start:
-			if err := f(t); err != nil {
-				return err
-			}
-		case xmlstream.End:
-			return nil
-		}
-	}
-}
-
 func (p *inspector) text(to *string) error {
 	p.buf = p.buf[:0]
 	for {

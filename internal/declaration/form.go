@@ -14,7 +14,7 @@ func (p *inspector) form(t xmlstream.Token) error {
 	p.info.Forms++
 	f := Form{Index: p.info.Forms, Line: t.Line}
 	p.oneSchema(t)
-	err := p.children(func(t xmlstream.Token) error {
+	err := p.d.Children(func(t xmlstream.Token) error {
 		switch t.Name {
 		case "Identification":
 			return p.text(&f.Identification)
@@ -93,7 +93,7 @@ func createdAfter(f Form, now time.Time) bool {
 func (p *inspector) reference(f *Form) error {
 	var r Reference
 	var origin string
-	err := p.children(func(t xmlstream.Token) error {
+	err := p.d.Children(func(t xmlstream.Token) error {
 		switch t.Name {
 		case "ReferenceType":
 			return p.text(&r.Type)

@@ -24,20 +24,7 @@ type child func(name string) error
 // children calls f for each element directly below the current one, up to and
 // including its end.
 func (p *parser) children(f child) error {
-	for {
-		t, err := p.d.Next()
-		if err != nil {
-			return err
-		}
-		switch t.Kind {
-		case xmlstream.Start:
-			if err := f(t.Name); err != nil {
-				return err
-			}
-		case xmlstream.End:
-			return nil
-		}
-	}
+	return p.d.Children(func(t xmlstream.Token) error { return f(t.Name) })
 }
 
 // fields reads the children named in the map and passes over the others.
