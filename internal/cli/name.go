@@ -10,6 +10,7 @@ import (
 
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
+	"github.com/socbatch/socbatch/internal/near"
 	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
 )
@@ -107,7 +108,7 @@ func buildNames(a *program, o nameOptions) error {
 	if err := set.Check(); err != nil {
 		return &failure.UsageError{Err: err}
 	}
-	for _, f := range naming.Validate(set.GO().String(), naming.Context{Today: naming.DateOf(a.now())}) {
+	for _, f := range naming.Validate(set.GO().String(), naming.Context{Today: naming.DateOf(a.now()), Nearest: near.Application}) {
 		a.ui.warn("%s", f)
 	}
 	var names []string
@@ -164,7 +165,7 @@ func explainNames(a *program, o nameOptions) error {
 		received := err == nil && (n.Kind == naming.FO || n.Kind == naming.CO || n.Sender == naming.OfficeSender)
 		serious := err != nil
 		if !received {
-			for _, f := range naming.Validate(name, naming.Context{Account: c.Sender, Today: naming.DateOf(a.now())}) {
+			for _, f := range naming.Validate(name, naming.Context{Account: c.Sender, Today: naming.DateOf(a.now()), Nearest: near.Application}) {
 				it.Faults = append(it.Faults, fault{f.ID, f.Warning, f.Text})
 				serious = serious || !f.Warning
 				word := text("fault")

@@ -6,6 +6,7 @@ import (
 
 	"github.com/socbatch/socbatch/internal/heartbeat"
 	"github.com/socbatch/socbatch/internal/lang"
+	"github.com/socbatch/socbatch/internal/near"
 	"github.com/socbatch/socbatch/internal/problem"
 	"github.com/socbatch/socbatch/internal/seal"
 	"github.com/socbatch/socbatch/naming"
@@ -113,7 +114,7 @@ func (c *Config) checkOutgoing(bad func(key, format string, args ...any) error) 
 		if o.Application == "" {
 			continue
 		}
-		if faults := naming.Validate("FI."+o.Application, naming.Context{}); len(faults) > 1 && !faults[1].Warning {
+		if faults := naming.Validate("FI."+o.Application, naming.Context{Nearest: near.Application}); len(faults) > 1 && !faults[1].Warning {
 			return bad("outgoing.application", "%s", faults[1])
 		}
 	}
