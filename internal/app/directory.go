@@ -167,7 +167,7 @@ func (e *directorySubmitter) plan(ctx context.Context, d *outgoing.Dir, names []
 			e.unready(d, group, unsettled[group[i]])
 			continue
 		}
-		planned, err := inbox.Plan(group, false)
+		planned, err := inbox.Plan(group)
 		if err == nil {
 			err = e.fits(planned[0], o)
 		}

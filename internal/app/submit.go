@@ -192,7 +192,11 @@ func (s *submission) to(env naming.Environment) {
 // plan decides everything that can be decided before anything is touched.
 func (s *submission) plan(ctx context.Context) (err error) {
 	r, c := s.request, s.config
-	if s.jobs, err = inbox.Plan(r.Files, r.Parts); err != nil {
+	group := inbox.Plan
+	if r.Parts {
+		group = inbox.PlanParts
+	}
+	if s.jobs, err = group(r.Files); err != nil {
 		return &failure.UsageError{Err: err}
 	}
 	env, err := Environment(r.Environment, c, s.jobs)

@@ -155,7 +155,7 @@ func runCheck(ctx context.Context, a *program, o checkOptions) (err error) {
 		return err
 	}
 	if o.parts {
-		if _, err := inbox.Plan(o.files, true); err != nil {
+		if _, err := inbox.PlanParts(o.files); err != nil {
 			return &failure.UsageError{Err: err}
 		}
 	}

@@ -138,7 +138,7 @@ func faultsOf(t *testing.T, xml string) []declaration.Fault {
 
 func planned(t *testing.T, file string) error {
 	t.Helper()
-	_, err := inbox.Plan([]string{file}, false)
+	_, err := inbox.Plan([]string{file})
 	if err == nil {
 		t.Fatal("no error")
 	}
