@@ -38,24 +38,31 @@ func (e *MissingPartError) Error() string { return e.said.Error() }
 // Said is as that of problem.Error.
 func (e *MissingPartError) Said() (format string, args []any) { return e.said.Said() }
 
-// Plan groups the files that a person handed in. Each file is a set of its
-// own; with together they are the parts of one set, in the order given. Files
-// that are already named FI.… keep their names, and those of one set form it,
-// wherever they stand among the others.
-func Plan(files []string, together bool) ([]Job, error) {
+var errNoName = problem.New("the name of a file is empty")
+
+// PlanParts makes the files that a person handed in the parts of one set, in the
+// order given.
+func PlanParts(files []string) ([]Job, error) {
 	if slices.Contains(files, "") {
-		return nil, problem.New("the name of a file is empty")
+		return nil, errNoName
 	}
-	if together {
-		if len(files) > naming.MaxParts {
-			return nil, problem.New("a set has at most %d parts: %d files were given", naming.MaxParts, len(files))
+	if len(files) > naming.MaxParts {
+		return nil, problem.New("a set has at most %d parts: %d files were given", naming.MaxParts, len(files))
+	}
+	for _, f := range files {
+		if strings.HasPrefix(filepath.Base(f), "FI.") {
+			return nil, problem.New("%s has its name already, which says which part it is: leave --parts out", f)
 		}
-		for _, f := range files {
-			if strings.HasPrefix(filepath.Base(f), "FI.") {
-				return nil, problem.New("%s has its name already, which says which part it is: leave --parts out", f)
-			}
-		}
-		return []Job{{Files: files}}, nil
+	}
+	return []Job{{Files: files}}, nil
+}
+
+// Plan groups the files that a person handed in. Each file is a set of its own.
+// Files that are already named FI.… keep their names, and those of one set form
+// it, wherever they stand among the others.
+func Plan(files []string) ([]Job, error) {
+	if slices.Contains(files, "") {
+		return nil, errNoName
 	}
 	var jobs []*Job
 	named := map[string]*Job{}

@@ -37,7 +37,11 @@ func TestPlan(t *testing.T) {
 		{"nothing", nil, false, nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			jobs, err := inbox.Plan(c.files, c.together)
+			plan := inbox.Plan
+			if c.together {
+				plan = inbox.PlanParts
+			}
+			jobs, err := plan(c.files)
 			if c.err != "" {
 				if err == nil || !strings.Contains(err.Error(), c.err) {
 					t.Errorf("got %v, want …%s…", err, c.err)

@@ -192,7 +192,7 @@ func TestRunRefusesAReplyAmongParts(t *testing.T) {
 	dir := t.TempDir()
 	one := testkit.WriteFile(t, dir, "1.xml", testkit.Dimona("a"))
 	two := testkit.WriteFile(t, dir, "2.xml", receipt)
-	jobs, err := inbox.Plan([]string{one, two}, true)
+	jobs, err := inbox.PlanParts([]string{one, two})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +255,7 @@ func TestRunChoosesByIdentification(t *testing.T) {
 			for i, p := range c.parts {
 				files = append(files, testkit.WriteFile(t, dir, fmt.Sprintf("%d.xml", i+1), p))
 			}
-			jobs, err := inbox.Plan(files, true)
+			jobs, err := inbox.PlanParts(files)
 			if err != nil {
 				t.Fatal(err)
 			}

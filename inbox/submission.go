@@ -2,31 +2,17 @@ package inbox
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/socbatch/socbatch/internal/checksum"
 	"github.com/socbatch/socbatch/internal/problem"
 	"github.com/socbatch/socbatch/naming"
 )
 
 // Hash is the SHA-256 of a file's bytes.
-type Hash [32]byte
-
-// String writes the hash in hexadecimal.
-func (h Hash) String() string { return hex.EncodeToString(h[:]) }
-
-// ParseHash reads what String wrote.
-func ParseHash(s string) (Hash, error) {
-	var h Hash
-	b, err := hex.DecodeString(s)
-	if err != nil || len(b) != len(h) {
-		return h, fmt.Errorf("%q is not a SHA-256", s)
-	}
-	copy(h[:], b)
-	return h, nil
-}
+type Hash = checksum.SHA256
 
 // Reference is a number that the sender gave to a form.
 type Reference struct {

@@ -30,7 +30,7 @@ func (w *world) jobs(contents ...[]byte) []inbox.Job {
 
 func (w *world) plan(files ...string) []inbox.Job {
 	w.t.Helper()
-	jobs, err := inbox.Plan(files, false)
+	jobs, err := inbox.Plan(files)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/hbollon/go-edlib"
 )
 
 // Direction says who sends the files of an application.
@@ -202,22 +200,6 @@ func (a Application) Foreign(identifications []string) int {
 // RootDecides reports whether a root element is that of a single known
 // application, so that Identification is not needed to tell it.
 func RootDecides(root string) bool { return len(ApplicationsForRoot(root)) == 1 }
-
-// NearestApplication suggests the known code that is closest to a mistyped
-// one; it reports false when none is close.
-func NearestApplication(code string) (Application, bool) {
-	best, bestDistance := Application{}, 3
-	if len(code) > 12 {
-		return best, false
-	}
-	upper := strings.ToUpper(code)
-	for _, a := range applications {
-		if d := edlib.OSADamerauLevenshteinDistance(upper, a.Code); d < bestDistance {
-			best, bestDistance = a, d
-		}
-	}
-	return best, bestDistance < 3
-}
 
 func applicationForm(code string) bool {
 	if len(code) != 4 {

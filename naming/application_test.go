@@ -106,22 +106,6 @@ func TestApplicationsForRoot(t *testing.T) {
 	}
 }
 
-func TestNearestApplication(t *testing.T) {
-	for code, want := range map[string]string{
-		"DMFA": "DMFA", "dmfa": "DMFA", "DFMA": "DMFA", "DMF": "DMFA", "DMFAA": "DMFA",
-		"DIMO": "DIMN", "DIMONA": "DIMN", "NOTIF": "NOTI", "WESH": "WECH", "PUBLI": "PUBL",
-	} {
-		if got, ok := NearestApplication(code); !ok || got.Code != want {
-			t.Errorf("NearestApplication(%q) = %q, %t, want %s", code, got.Code, ok, want)
-		}
-	}
-	for _, code := range []string{"", "A", "QQQQ", "DMFADMFADMFADMFA", "\xff\xff\xff\xff"} {
-		if got, ok := NearestApplication(code); ok {
-			t.Errorf("NearestApplication(%q) = %q, want none", code, got.Code)
-		}
-	}
-}
-
 func codes(list []Application) string {
 	var all []string
 	for _, a := range list {

@@ -13,6 +13,10 @@ type Context struct {
 	MaxAge   int    // days that a date may lie back; 0: no limit (the server's is not published)
 	MaxParts int    // largest number of parts; 0: 9 (the server's is not published)
 	Folder   string // folder in which the file lies, such as INTEST; empty: any
+
+	// Nearest finds the known application that an unknown code may have meant.
+	// nil: nothing is said of that.
+	Nearest func(code string) (Application, bool)
 }
 
 // Fault is one thing that is wrong with a name.
@@ -70,7 +74,7 @@ func Validate(text string, c Context) []Fault {
 		return "", false
 	}
 	if v, ok := field(1); ok {
-		faults = append(faults, applicationFaults(v)...)
+		faults = append(faults, applicationFaults(v, c.Nearest)...)
 	}
 	if v, ok := field(2); ok {
 		switch {
@@ -149,7 +153,7 @@ func Validate(text string, c Context) []Fault {
 	return faults
 }
 
-func applicationFaults(code string) []Fault {
+func applicationFaults(code string, nearest func(string) (Application, bool)) []Fault {
 	const id = "ACRF-129"
 	if a, ok := LookupApplication(code); ok {
 		if a.Direction == Received {
@@ -157,11 +161,18 @@ func applicationFaults(code string) []Fault {
 		}
 		return nil
 	}
+	misshapen := !applicationForm(code)
+	if nearest == nil {
+		if misshapen {
+			return []Fault{newFault(id, false, problemf("write the application as four capital letters: %q has not that form", code))}
+		}
+		return []Fault{newFault(id, true, problemf("check the application: %s is not a known one", code))}
+	}
 	hint := problemf("no known one is close to it")
-	if a, ok := NearestApplication(code); ok {
+	if a, ok := nearest(code); ok {
 		hint = problemf("did you mean %s (%s)?", a.Code, word(a.Meaning))
 	}
-	if !applicationForm(code) {
+	if misshapen {
 		return []Fault{newFault(id, false, problemf("write the application as four capital letters: %q has not that form; %s", code, hint))}
 	}
 	return []Fault{newFault(id, true, problemf("check the application: %s is not a known one; %s", code, hint))}

@@ -123,6 +123,9 @@ func TestValidate(t *testing.T) {
 }
 
 func TestValidateSuggests(t *testing.T) {
+	nearest := func(code string) (Application, bool) {
+		return LookupApplication(map[string]string{"DIMM": "DIMN", "DMAF": "DMFA", "dimn": "DIMN"}[code])
+	}
 	tests := []struct{ text, want string }{
 		{"FI.DIMM.101380.20240301.00001.T.1.1", "did you mean DIMN (Dimona"},
 		{"FI.DMAF.101380.20240301.00001.T.1.1", "did you mean DMFA ("},
@@ -131,9 +134,15 @@ func TestValidateSuggests(t *testing.T) {
 		{"FI.DMFA.1.20240301.00001.T.1.1", "zeros on the left"},
 	}
 	for _, tt := range tests {
-		faults := Validate(tt.text, Context{})
+		faults := Validate(tt.text, Context{Nearest: nearest})
 		if len(faults) != 1 || !strings.Contains(faults[0].Text, tt.want) {
 			t.Errorf("Validate(%q) = %+v, want one fault with %q", tt.text, faults, tt.want)
+		}
+	}
+	for _, code := range []string{"DIMM", "dimn"} {
+		faults := Validate("FI."+code+".101380.20240301.00001.T.1.1", Context{})
+		if len(faults) != 1 || strings.Contains(faults[0].Text, ";") {
+			t.Errorf("%s: %+v, want one fault without a suggestion", code, faults)
 		}
 	}
 }

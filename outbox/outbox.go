@@ -10,11 +10,10 @@ package outbox
 
 import (
 	"context"
-	"encoding/hex"
-	"fmt"
 	"io"
 	"time"
 
+	"github.com/socbatch/socbatch/internal/checksum"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/transport"
 )
@@ -28,10 +27,7 @@ type Session interface {
 }
 
 // Hash is the SHA-256 of a file's bytes.
-type Hash [32]byte
-
-// String writes the hash in hexadecimal.
-func (h Hash) String() string { return hex.EncodeToString(h[:]) }
+type Hash = checksum.SHA256
 
 // File is one stored file.
 type File struct {
@@ -78,15 +74,4 @@ type Ledger interface {
 	StoredAgain(ctx context.Context, replyID int64) error
 	// Deleted records that a reply is gone from the server.
 	Deleted(ctx context.Context, replyID int64, at time.Time) error
-}
-
-// ParseHash reads what Hash.String wrote.
-func ParseHash(s string) (Hash, error) {
-	var h Hash
-	b, err := hex.DecodeString(s)
-	if err != nil || len(b) != len(h) {
-		return h, fmt.Errorf("%q is not a SHA-256", s)
-	}
-	copy(h[:], b)
-	return h, nil
 }

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"go.mozilla.org/pkcs7"
+
+	"github.com/socbatch/socbatch/internal/readers"
 )
 
 // Options says how to sign. The zero value is what the batch channel expects.
@@ -50,7 +52,7 @@ func Sign(ctx context.Context, r io.Reader, id *Identity, opts Options) (der []b
 		return nil, Report{}, err
 	}
 	d := NewDigest(id)
-	if err := copyContent(d, contextReader{ctx, r}); err != nil {
+	if err := copyContent(d, readers.WithContext(ctx, r)); err != nil {
 		return nil, Report{}, fmt.Errorf("read content to sign: %w", err)
 	}
 	if der, err = d.Sign(opts); err != nil {
@@ -200,19 +202,6 @@ type placeholder struct{}
 func (placeholder) Public() crypto.PublicKey { return nil }
 
 func (placeholder) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) { return []byte{0}, nil }
-
-// contextReader ends a long read when its context does.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
-}
 
 var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
 

@@ -3,9 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,6 +12,7 @@ import (
 	"time"
 
 	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/checksum"
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
@@ -168,7 +167,7 @@ func (e *directorySubmitter) plan(ctx context.Context, d *outgoing.Dir, names []
 			e.unready(d, group, unsettled[group[i]])
 			continue
 		}
-		planned, err := inbox.Plan(group, false)
+		planned, err := inbox.Plan(group)
 		if err == nil {
 			err = e.fits(planned[0], o)
 		}
@@ -303,17 +302,8 @@ func afterwards(s inbox.Submission) error {
 }
 
 // hashOf gives the SHA-256 of a file; zero where it cannot be read.
-func hashOf(file string) (h inbox.Hash) {
-	f, err := os.Open(file)
-	if err != nil {
-		return h
-	}
-	defer f.Close() //nolint:errcheck // only read
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return h
-	}
-	sum.Sum(h[:0])
+func hashOf(file string) inbox.Hash {
+	h, _ := checksum.OfFile(file)
 	return h
 }
 

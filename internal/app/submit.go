@@ -12,6 +12,7 @@ import (
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
+	"github.com/socbatch/socbatch/internal/near"
 	"github.com/socbatch/socbatch/internal/problem"
 	"github.com/socbatch/socbatch/internal/schema"
 	"github.com/socbatch/socbatch/naming"
@@ -174,7 +175,7 @@ func CheckApplication(code string) (doubt *naming.Fault, err error) {
 	if code == "" {
 		return nil, nil
 	}
-	if faults := naming.Validate("FI."+code, naming.Context{}); len(faults) > 1 {
+	if faults := naming.Validate("FI."+code, naming.Context{Nearest: near.Application}); len(faults) > 1 {
 		if f := faults[1]; f.Warning {
 			return &f, nil
 		}
@@ -191,7 +192,11 @@ func (s *submission) to(env naming.Environment) {
 // plan decides everything that can be decided before anything is touched.
 func (s *submission) plan(ctx context.Context) (err error) {
 	r, c := s.request, s.config
-	if s.jobs, err = inbox.Plan(r.Files, r.Parts); err != nil {
+	group := inbox.Plan
+	if r.Parts {
+		group = inbox.PlanParts
+	}
+	if s.jobs, err = group(r.Files); err != nil {
 		return &failure.UsageError{Err: err}
 	}
 	env, err := Environment(r.Environment, c, s.jobs)

@@ -320,7 +320,7 @@ func TestElsewhere(t *testing.T) {
 	if got := w.seal(0); got != (archive.Sealed{}) {
 		t.Errorf("sealed %+v", got)
 	}
-	if got, err := w.archive.Prune(t.Context(), ledger.PruneFilter{Before: w.now}, false); err != nil || got != (archive.Pruned{Missing: 1}) {
+	if got, err := w.archive.Prune(t.Context(), ledger.PruneFilter{Before: w.now}); err != nil || got != (archive.Pruned{Missing: 1}) {
 		t.Errorf("pruned %+v, %v", got, err)
 	}
 	w.archive.Spool = here
@@ -349,7 +349,7 @@ func TestPathsOutside(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	w.now = w.now.AddDate(1, 0, 0)
-	if _, err := w.archive.Prune(t.Context(), ledger.PruneFilter{Before: w.now}, false); err == nil {
+	if _, err := w.archive.Prune(t.Context(), ledger.PruneFilter{Before: w.now}); err == nil {
 		t.Error("no error")
 	}
 	if got := w.state(victim); got != "clear" {

@@ -22,75 +22,95 @@ type Pruned struct {
 	Missing int
 }
 
-// Prune removes the files of what the ledger lets go. With dry it only counts.
+// Prunable counts what Prune would remove.
+func (a *Archive) Prunable(ctx context.Context, f ledger.PruneFilter) (Pruned, error) {
+	var out Pruned
+	if err := a.checkDirs(); err != nil {
+		return out, err
+	}
+	err := a.eachPrunable(ctx, f, func(found []ledger.Holding) error {
+		return a.present(found, &out, out.add)
+	})
+	return out, err
+}
+
+// Prune removes the files of what the ledger lets go.
 //
 // What is about to be removed is entered in the ledger first, and that it is
 // gone last; in between the directories are flushed. A run that was killed is
 // finished by the next.
-func (a *Archive) Prune(ctx context.Context, f ledger.PruneFilter, dry bool) (Pruned, error) {
+func (a *Archive) Prune(ctx context.Context, f ledger.PruneFilter) (Pruned, error) {
 	var out Pruned
+	if err := a.checkDirs(); err != nil {
+		return out, err
+	}
+	left, err := a.Ledger.Pruning(ctx)
+	if err != nil {
+		return out, err
+	}
+	if err := a.pruneBatch(ctx, left, &out); err != nil {
+		return out, err
+	}
+	err = a.eachPrunable(ctx, f, func(found []ledger.Holding) error {
+		var there []ledger.Holding
+		if err := a.present(found, &out, func(h ledger.Holding, _ int, _ int64) { there = append(there, h) }); err != nil {
+			return err
+		}
+		if err := a.Ledger.BeginPrune(ctx, there); err != nil {
+			return err
+		}
+		return a.pruneBatch(context.WithoutCancel(ctx), there, &out)
+	})
+	return out, err
+}
+
+func (a *Archive) checkDirs() error {
 	for _, dir := range []string{a.Replies, a.Spool} {
 		if info, err := os.Stat(dir); err == nil && !info.IsDir() {
-			return out, problem.New("%s is not a directory", dir)
+			return problem.New("%s is not a directory", dir)
 		}
 	}
-	if !dry {
-		left, err := a.Ledger.Pruning(ctx)
-		if err != nil {
-			return out, err
-		}
-		if err := a.pruneBatch(ctx, left, &out); err != nil {
-			return out, err
-		}
-	}
+	return nil
+}
+
+// eachPrunable gives what the ledger lets go, a batch at a time.
+func (a *Archive) eachPrunable(ctx context.Context, f ledger.PruneFilter, do func([]ledger.Holding) error) error {
 	for _, find := range []func(context.Context, ledger.PruneFilter, int64, int) ([]ledger.Holding, error){a.Ledger.PrunableReplies, a.Ledger.PrunableSets} {
 		for above := int64(0); ; {
 			if err := ctx.Err(); err != nil {
-				return out, err
+				return err
 			}
 			found, err := find(ctx, f, above, batch)
 			if err != nil {
-				return out, err
+				return err
 			}
 			if len(found) == 0 {
 				break
 			}
 			above = found[len(found)-1].ID
-			if found, err = a.present(found, &out, dry); err != nil {
-				return out, err
-			}
-			if dry {
-				continue
-			}
-			if err := a.Ledger.BeginPrune(ctx, found); err != nil {
-				return out, err
-			}
-			if err := a.pruneBatch(context.WithoutCancel(ctx), found, &out); err != nil {
-				return out, err
+			if err := do(found); err != nil {
+				return err
 			}
 		}
 	}
-	return out, nil
+	return nil
 }
 
-// present gives the holdings of which some file is there. With count they are
-// counted as if they had been removed.
-func (a *Archive) present(found []ledger.Holding, out *Pruned, count bool) ([]ledger.Holding, error) {
-	var there []ledger.Holding
+// present calls do with the holdings of which some file is there; the others
+// count as missing.
+func (a *Archive) present(found []ledger.Holding, out *Pruned, do func(h ledger.Holding, files int, bytes int64)) error {
 	for _, h := range found {
 		files, bytes, err := a.size(h)
-		switch {
-		case err != nil:
-			return nil, err
-		case files == 0:
+		if err != nil {
+			return err
+		}
+		if files == 0 {
 			out.Missing++
 			continue
-		case count:
-			out.add(h, files, bytes)
 		}
-		there = append(there, h)
+		do(h, files, bytes)
 	}
-	return there, nil
+	return nil
 }
 
 func (p *Pruned) add(h ledger.Holding, files int, bytes int64) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/checksum"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/sign"
@@ -220,27 +221,15 @@ func sameContents(want, got string) error {
 }
 
 func sameFile(want, got string) error {
-	a, err := hashFile(want)
+	a, err := checksum.OfFile(want)
 	if err != nil {
 		return err
 	}
-	b, err := hashFile(got)
+	b, err := checksum.OfFile(got)
 	if err == nil && a != b {
 		err = fmt.Errorf("%s arrived with other bytes", filepath.Base(want))
 	}
 	return err
-}
-
-func hashFile(path string) (sum [32]byte, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return sum, err
-	}
-	defer f.Close() //nolint:errcheck // only read
-	h := sha256.New()
-	_, err = io.Copy(h, f)
-	h.Sum(sum[:0])
-	return sum, err
 }
 
 func empty(dir string) error { return countFiles(dir, 0) }

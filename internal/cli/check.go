@@ -21,6 +21,7 @@ import (
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/near"
 	"github.com/socbatch/socbatch/internal/problem"
 	"github.com/socbatch/socbatch/internal/schema"
 	"github.com/socbatch/socbatch/internal/wording"
@@ -154,7 +155,7 @@ func runCheck(ctx context.Context, a *program, o checkOptions) (err error) {
 		return err
 	}
 	if o.parts {
-		if _, err := inbox.Plan(o.files, true); err != nil {
+		if _, err := inbox.PlanParts(o.files); err != nil {
 			return &failure.UsageError{Err: err}
 		}
 	}
@@ -321,7 +322,7 @@ func decideTogether(all []checked) {
 
 // checkName looks at a name of the channel.
 func (k *checker) checkName(c *checked, base string) {
-	context := naming.Context{Account: k.config.Sender, Today: naming.DateOf(k.app.now())}
+	context := naming.Context{Account: k.config.Sender, Today: naming.DateOf(k.app.now()), Nearest: near.Application}
 	if k.environment != "" {
 		context.Folder = k.environment.Inbox()
 	}

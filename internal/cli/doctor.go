@@ -91,59 +91,66 @@ func (a *program) doctor(o doctorOptions) (*doctor.Doctor, error) {
 		return nil, usagef("--write goes with environment T and without --offline")
 	}
 	d := &doctor.Doctor{
-		Now: a.now, Disk: a.doctorDisk(), DefaultPath: config.DefaultPath(a.getenv),
-		Environments: envs, Asked: len(o.environments) > 0, Offline: o.offline,
-		Configuration: func() (config.Config, string, error) {
-			c, err := a.config()
-			if nextFromToday(c.Identity, a.now()) {
-				c.Identity = nextIdentity(c.Identity)
-			}
-			return c, a.loaded.file, err
+		Now: a.now, Disk: a.doctorDisk(),
+		Scope: doctor.Scope{Environments: envs, Asked: len(o.environments) > 0, Offline: o.offline},
+		Setup: doctor.Setup{
+			DefaultPath: config.DefaultPath(a.getenv),
+			Configuration: func() (config.Config, string, error) {
+				c, err := a.config()
+				if nextFromToday(c.Identity, a.now()) {
+					c.Identity = nextIdentity(c.Identity)
+				}
+				return c, a.loaded.file, err
+			},
+			NextIdentity: nextIdentity,
+			OpenLedger: func(ctx context.Context, c config.Config) (doctor.Ledger, error) {
+				if _, err := os.Stat(app.WorkspaceOf(c).Ledger()); errors.Is(err, os.ErrNotExist) {
+					return nil, nil // none is made
+				}
+				l, err := a.openLedger(ctx, c)
+				if err != nil {
+					return nil, err
+				}
+				return l, nil
+			},
 		},
-		NextIdentity: nextIdentity,
-		OpenLedger: func(ctx context.Context, c config.Config) (doctor.Ledger, error) {
-			if _, err := os.Stat(app.WorkspaceOf(c).Ledger()); errors.Is(err, os.ErrNotExist) {
-				return nil, nil // none is made
-			}
-			l, err := a.openLedger(ctx, c)
-			if err != nil {
-				return nil, err
-			}
-			return l, nil
+		Secrets: doctor.Secrets{
+			P12Password: func(ctx context.Context, c config.Config) (string, error) {
+				return a.secret(ctx, c, a.passwordOf(c.Identity))
+			},
+			Passphrase: func(ctx context.Context, c config.Config) (string, error) {
+				return a.secret(ctx, c, a.passphraseOf(c.Endpoint))
+			},
+			Agent: func(ctx context.Context) ([]ssh.Signer, error) {
+				agent, err := sshkey.DialAgent(ctx, "")
+				if err != nil {
+					return nil, err
+				}
+				context.AfterFunc(ctx, func() { _ = agent.Close() })
+				return agent.Signers()
+			},
 		},
-		P12Password: func(ctx context.Context, c config.Config) (string, error) {
-			return a.secret(ctx, c, a.passwordOf(c.Identity))
+		Network: doctor.Network{
+			WebProxy: webProxy(a.getenv),
+			Lookup:   net.DefaultResolver.LookupHost,
+			Proxy: func(c config.Config) string {
+				if len(c.Endpoint.ProxyCommand) > 0 {
+					return c.Endpoint.ProxyCommand[0]
+				}
+				return c.Endpoint.Proxy // which has no password in it
+			},
+			Dial: func(ctx context.Context, c config.Config, address string) (net.Conn, error) {
+				o, err := a.dialOptions(c)
+				if err != nil {
+					return nil, err
+				}
+				if o.DialContext == nil {
+					return new(net.Dialer).DialContext(ctx, "tcp", address)
+				}
+				return o.DialContext(ctx, "tcp", address)
+			},
+			Connect: a.connectForDoctor,
 		},
-		Passphrase: func(ctx context.Context, c config.Config) (string, error) {
-			return a.secret(ctx, c, a.passphraseOf(c.Endpoint))
-		},
-		Agent: func(ctx context.Context) ([]ssh.Signer, error) {
-			agent, err := sshkey.DialAgent(ctx, "")
-			if err != nil {
-				return nil, err
-			}
-			context.AfterFunc(ctx, func() { _ = agent.Close() })
-			return agent.Signers()
-		},
-		WebProxy: webProxy(a.getenv),
-		Lookup:   net.DefaultResolver.LookupHost,
-		Proxy: func(c config.Config) string {
-			if len(c.Endpoint.ProxyCommand) > 0 {
-				return c.Endpoint.ProxyCommand[0]
-			}
-			return c.Endpoint.Proxy // which has no password in it
-		},
-		Dial: func(ctx context.Context, c config.Config, address string) (net.Conn, error) {
-			o, err := a.dialOptions(c)
-			if err != nil {
-				return nil, err
-			}
-			if o.DialContext == nil {
-				return new(net.Dialer).DialContext(ctx, "tcp", address)
-			}
-			return o.DialContext(ctx, "tcp", address)
-		},
-		Connect: a.connectForDoctor,
 	}
 	if o.write {
 		d.WriteTest = a.writeTest

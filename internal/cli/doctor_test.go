@@ -153,19 +153,25 @@ func TestDoctorIsSaid(t *testing.T) {
 	c := config.Defaults(func(string) string { return "" })
 	c.StateDir, c.Replies.Archive = "/var/lib/socbatch", "/srv/replies"
 	d := &doctor.Doctor{
-		Now: func() time.Time { return time.Date(2001, 1, 1, 12, 0, 0, 0, time.UTC) }, DefaultPath: "/home/me/socbatch.toml",
-		Environments: naming.Environments(), WebProxy: "HTTPS_PROXY",
-		Configuration: func() (config.Config, string, error) { return c, "", nil },
+		Now:   func() time.Time { return time.Date(2001, 1, 1, 12, 0, 0, 0, time.UTC) },
+		Scope: doctor.Scope{Environments: naming.Environments()},
+		Setup: doctor.Setup{
+			DefaultPath:   "/home/me/socbatch.toml",
+			Configuration: func() (config.Config, string, error) { return c, "", nil },
+			OpenLedger:    func(context.Context, config.Config) (doctor.Ledger, error) { return nil, errors.New("no such device") },
+		},
 		Disk: doctor.Disk{
 			Others: func(string) (read, write bool, err error) { return true, true, nil },
 			Write:  func(string) error { return errors.New("read-only file system") },
 			Free:   func(string) (uint64, error) { return 5 << 20, nil },
 			Remote: func(string) (bool, error) { return true, nil },
 		},
-		OpenLedger: func(context.Context, config.Config) (doctor.Ledger, error) { return nil, errors.New("no such device") },
-		Lookup:     func(context.Context, string) ([]string, error) { return []string{"192.0.2.1", "2001:db8::1"}, nil },
-		Dial: func(context.Context, config.Config, string) (net.Conn, error) {
-			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: context.DeadlineExceeded}
+		Network: doctor.Network{
+			WebProxy: "HTTPS_PROXY",
+			Lookup:   func(context.Context, string) ([]string, error) { return []string{"192.0.2.1", "2001:db8::1"}, nil },
+			Dial: func(context.Context, config.Config, string) (net.Conn, error) {
+				return nil, &net.OpError{Op: "dial", Net: "tcp", Err: context.DeadlineExceeded}
+			},
 		},
 	}
 	var results []doctor.Result

@@ -240,7 +240,7 @@ func TestScripts(t *testing.T) {
 				case "socks":
 					st.proxy = testproxy.SOCKS(st.t, args[1], args[2])
 				case "http":
-					st.proxy = testproxy.HTTP(st.t, args[1], args[2], false)
+					st.proxy = testproxy.HTTP(st.t, args[1], args[2])
 				}
 				ts.Setenv("PROXY", st.proxy.Address)
 			},

@@ -11,6 +11,7 @@ import (
 	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
+	"github.com/socbatch/socbatch/internal/near"
 	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
 )
@@ -99,7 +100,7 @@ func buildNames(a *program, o nameOptions) error {
 	if err := set.Check(); err != nil {
 		return &failure.UsageError{Err: err}
 	}
-	for _, f := range naming.Validate(set.GO().String(), naming.Context{Today: naming.DateOf(a.now())}) {
+	for _, f := range naming.Validate(set.GO().String(), naming.Context{Today: naming.DateOf(a.now()), Nearest: near.Application}) {
 		a.ui.warn("%s", f)
 	}
 	var names []string
@@ -138,7 +139,7 @@ func explainNames(a *program, o nameOptions) error {
 		received := err == nil && (n.Kind == naming.FO || n.Kind == naming.CO || n.Sender == naming.OfficeSender)
 		serious := err != nil
 		if !received {
-			for _, f := range naming.Validate(name, naming.Context{Account: c.Sender, Today: naming.DateOf(a.now())}) {
+			for _, f := range naming.Validate(name, naming.Context{Account: c.Sender, Today: naming.DateOf(a.now()), Nearest: near.Application}) {
 				it.Faults = append(it.Faults, contract.NameFault{ID: f.ID, Warning: f.Warning, Text: f.Text})
 				serious = serious || !f.Warning
 				word := text("fault")

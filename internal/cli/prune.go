@@ -71,7 +71,7 @@ func runPrune(ctx context.Context, a *program, o pruneOptions) error {
 		}
 		defer func() { err = errors.Join(err, release()) }()
 		store := a.core().Archive(c, l)
-		found, err := store.Prune(ctx, f, true)
+		found, err := store.Prunable(ctx, f)
 		if err != nil {
 			return err
 		}
@@ -88,7 +88,7 @@ func runPrune(ctx context.Context, a *program, o pruneOptions) error {
 				return err
 			}
 		}
-		done, err := store.Prune(ctx, f, false)
+		done, err := store.Prune(ctx, f)
 		if err != nil {
 			return errorf("not everything was removed: %s", err)
 		}

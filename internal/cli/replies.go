@@ -21,6 +21,7 @@ import (
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/near"
 	"github.com/socbatch/socbatch/internal/reply"
 	"github.com/socbatch/socbatch/internal/seal"
 	"github.com/socbatch/socbatch/internal/wording"
@@ -148,7 +149,7 @@ func (a *program) tellUnknown(application string) {
 	if _, known := naming.LookupApplication(strings.ToUpper(application)); known {
 		return
 	}
-	if x, ok := naming.NearestApplication(application); ok {
+	if x, ok := near.Application(application); ok {
 		a.ui.warn("%s is not a known application: did you mean %s?", printable(application), wording.Application(x.Code))
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
+	"github.com/socbatch/socbatch/internal/near"
 	"github.com/socbatch/socbatch/internal/problem"
 	"github.com/socbatch/socbatch/internal/report"
 	"github.com/socbatch/socbatch/internal/testkit"
@@ -137,7 +138,7 @@ func faultsOf(t *testing.T, xml string) []declaration.Fault {
 
 func planned(t *testing.T, file string) error {
 	t.Helper()
-	_, err := inbox.Plan([]string{file}, false)
+	_, err := inbox.Plan([]string{file})
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -203,7 +204,7 @@ func TestErrorsAreSaid(t *testing.T) {
 		} {
 			a.ui.fail(err)
 		}
-		for _, f := range naming.Validate("FI.DFMA.101380.20991120.0001.X.2.3", naming.Context{Account: "999", Today: "20261120"}) {
+		for _, f := range naming.Validate("FI.DFMA.101380.20991120.0001.X.2.3", naming.Context{Account: "999", Today: "20261120", Nearest: near.Application}) {
 			a.ui.warn("%s", f)
 		}
 	})

@@ -1,11 +1,13 @@
 package config
 
 import (
+	"fmt"
 	"regexp"
 	"strconv"
 	"time"
 
 	"github.com/socbatch/socbatch/internal/problem"
+	"github.com/socbatch/socbatch/naming"
 )
 
 // StringList is a list of strings; in the file a single one need not be a list.
@@ -64,3 +66,36 @@ func (p Period) Before(t time.Time) time.Time {
 	}
 	return t.AddDate(-n, 0, 0)
 }
+
+// Date is a day, in the file written "2026-11-25" or 2026-11-25.
+type Date naming.Date
+
+// UnmarshalTOML reads a text or a date of TOML.
+func (d *Date) UnmarshalTOML(v any) error {
+	day, ok := v.(string)
+	if t, isTime := v.(time.Time); isTime {
+		day, ok = t.Format(time.DateOnly), true
+	}
+	t, err := time.Parse(time.DateOnly, day)
+	if !ok || err != nil {
+		return problem.New("%v is not a day such as \"2026-11-25\"", v)
+	}
+	*d = Date(t.Format("20060102"))
+	return nil
+}
+
+// Duration is a time such as "60s" or "2m".
+type Duration time.Duration
+
+// UnmarshalText reads the notation of Go: 90s, 2m, 1h30m.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	if err != nil || v < 0 {
+		return fmt.Errorf("%q is not a time such as \"60s\" or \"2m\"", b)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// MarshalText writes the notation of Go.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }

@@ -1,23 +1,17 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/socbatch/socbatch/internal/sandbox"
-	"github.com/socbatch/socbatch/naming"
 )
 
 // Exit codes of the client that are expected somewhere; 1 and 2 never are.
@@ -171,132 +165,6 @@ func (p *performance) act(ctx context.Context, a act) error {
 		p.judge(proc, p.expected(commands[i], a, s.fired))
 	}
 	return nil
-}
-
-// begin lets a blow begin that waits for no request. The function returned ends
-// it, when the commands have ended.
-func (p *performance) begin(s *strike) (end func() error, err error) {
-	switch {
-	case s.mode == atStep:
-		return p.ambush(s)
-	case s.what == away:
-		s.fired, s.where = true, "connect"
-		return func() error { return p.start(10 * time.Second) }, p.stop()
-	case s.what == killTime:
-		timer := time.AfterFunc(s.time, func() { s.victim.kill() })
-		return func() error { timer.Stop(); return nil }, nil
-	}
-	return func() error {
-		if s.what == restart && s.fired {
-			return <-s.restarted
-		}
-		return nil
-	}, nil
-}
-
-// planted is what makes a client stop at a step of its own.
-func (p *performance) planted(b blow, crashLog string) []string {
-	env := []string{"SOCBATCH_CRASH_AT=" + strconv.Itoa(b.at), "SOCBATCH_CRASH_ON=" + b.on}
-	switch {
-	case b.what == killPoint:
-		return append(env, "SOCBATCH_CRASH_LOG="+crashLog)
-	case b.mode == atStep:
-		return append(env, "SOCBATCH_CRASH_TELL="+p.socket())
-	}
-	return nil
-}
-
-func (p *performance) socket() string { return filepath.Join(p.dir, "step") }
-
-// ambush strikes the server when the victim is at its step. The victim waits
-// there until it is done; where the blow has a time, it goes on, and the blow
-// comes so much later. The function returned waits for the end of it.
-func (p *performance) ambush(s *strike) (struck func() error, err error) {
-	l, err := net.Listen("unix", p.socket())
-	if err != nil {
-		return nil, err
-	}
-	done := make(chan error, 1)
-	go func() { done <- p.await(l, s) }()
-	return func() error {
-		err := l.Close()
-		return errors.Join(err, <-done)
-	}, nil
-}
-
-func (p *performance) await(l net.Listener, s *strike) error {
-	c, err := l.Accept()
-	if err != nil {
-		return nil // the command ended before
-	}
-	defer c.Close()
-	line, err := bufio.NewReader(c).ReadString('\n')
-	if err != nil {
-		return nil
-	}
-	s.fired, s.where = true, stepName(strings.TrimSpace(line), p.client)
-	if s.time > 0 {
-		c.Close()
-		time.Sleep(s.time)
-	}
-	switch s.what {
-	case cut:
-		p.cut()
-	case killSFTP:
-		p.killSFTP()
-	case restart:
-		err = p.restart()
-	}
-	p.look()
-	return err
-}
-
-// aftermath finds out whether the blow struck, and where.
-func (p *performance) aftermath(s *strike, crashLog string) error {
-	switch s.what {
-	case killPoint:
-		text, err := os.ReadFile(crashLog)
-		if err != nil {
-			return err
-		}
-		if s.fired = len(text) > 0; s.fired {
-			s.victim.killed = true
-			s.where = stepName(strings.TrimSpace(string(text)), p.client)
-		}
-	case killTime:
-		s.fired = s.victim.code < 0
-		s.where = "some time"
-	}
-	p.result.struck = s.fired
-	if s.fired {
-		p.logf("  struck: %s", s.where)
-	} else {
-		p.logf("  not struck")
-	}
-	return nil
-}
-
-var stepWords = []struct {
-	pattern *regexp.Regexp
-	word    string
-}{
-	{regexp.MustCompile(`spool/\d{8}T\d{6}-[0-9a-f]{12}`), "spool/SET"},
-	{regexp.MustCompile(`\d{4}-\d{2}-\d{2}`), "DAY"},
-	{regexp.MustCompile(`\b(FO|CO|FS|GO)\.[A-Z]+\.[0-9A-Z.]+`), "$1"},
-	{regexp.MustCompile(`\.incoming/\d+`), ".incoming/TEMP"},
-	{regexp.MustCompile(`\.(fi|new)-\d+`), ".$1-TEMP"},
-	{regexp.MustCompile(`/[12]\.(FI|FS)\b`), "/PART.$1"},
-	{regexp.MustCompile(`replies/[RTS]\b`), "replies/ENV"},
-	{regexp.MustCompile(` /\S+/client$`), " client"},
-}
-
-// stepName takes out of a step what is different in every run.
-func stepName(line, client string) string {
-	line = strings.ReplaceAll(line, client+string(filepath.Separator), "")
-	for _, w := range stepWords {
-		line = w.pattern.ReplaceAllString(line, w.word)
-	}
-	return line
 }
 
 // arguments makes the command line; nil where there is nothing for it to do.
@@ -454,111 +322,4 @@ func (p *performance) sets() ([]set, error) {
 		return nil, fmt.Errorf("status: %w: %s", err, proc.out.String())
 	}
 	return all.Submissions, nil
-}
-
-// rounds bounds the way to the quiet.
-const rounds = 8
-
-// quiet gives every command that a person would give, until nothing changes.
-func (p *performance) quiet(ctx context.Context) error {
-	last := ""
-	for range rounds {
-		if err := p.round(ctx); err != nil || ctx.Err() != nil {
-			return err
-		}
-		now, err := p.fingerprint()
-		if err != nil {
-			return err
-		}
-		if now == last {
-			return nil
-		}
-		last = now
-	}
-	p.violation("after %d rounds of submit, resume and fetch something still changes", rounds)
-	return nil
-}
-
-func (p *performance) round(ctx context.Context) error {
-	var commands []command
-	var envs []naming.Environment
-	singles := map[naming.Environment][]int{}
-	for i, d := range p.declarations {
-		env := d.shape.environment()
-		if !slices.Contains(envs, env) {
-			envs = append(envs, env)
-		}
-		if d.shape.parts() > 1 {
-			commands = append(commands, command{verb: submit, declarations: []int{i}, environments: []naming.Environment{env}})
-		} else {
-			singles[env] = append(singles[env], i)
-		}
-	}
-	for _, env := range envs {
-		if len(singles[env]) > 0 {
-			commands = append(commands, command{verb: submit, declarations: singles[env], environments: []naming.Environment{env}})
-		}
-		commands = append(commands, command{verb: resume, environments: []naming.Environment{env}})
-	}
-	for _, c := range commands {
-		if err := p.command(ctx, c); err != nil {
-			return err
-		}
-	}
-	p.current().Flush()
-	if p.schedule.server.noListing() {
-		if err := p.settleByHand(ctx); err != nil {
-			return err
-		}
-	}
-	return p.command(ctx, command{verb: fetch, environments: envs})
-}
-
-// settleByHand says of every set whose outcome is unknown what is true.
-func (p *performance) settleByHand(ctx context.Context) error {
-	sets, err := p.sets()
-	if err != nil {
-		return err
-	}
-	for _, s := range sets {
-		if s.State != "unknown" {
-			continue
-		}
-		v := resubmit
-		if p.arrived(s) {
-			if !p.markSent {
-				continue // its answers tell
-			}
-			v = markSent
-		}
-		if err := p.command(ctx, command{verb: v}); err != nil {
-			return err
-		}
-	}
-	p.current().Flush()
-	return nil
-}
-
-// fingerprint is everything that a round could change.
-func (p *performance) fingerprint() (string, error) {
-	proc, err := p.status()
-	if err != nil {
-		return "", err
-	}
-	var b strings.Builder
-	b.WriteString(proc.out.String())
-	for _, s := range p.current().Processed() {
-		fmt.Fprintln(&b, s.GO, s.Outcome)
-	}
-	for _, env := range naming.Environments() {
-		fmt.Fprintln(&b, p.current().Pending(env))
-	}
-	err = filepath.WalkDir(filepath.Join(p.client, "replies"), func(path string, _ os.DirEntry, err error) error {
-		if err == nil || errors.Is(err, os.ErrNotExist) {
-			fmt.Fprintln(&b, path)
-			return nil
-		}
-		return err
-	})
-	return b.String(), err
 }

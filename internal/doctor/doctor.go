@@ -136,31 +136,47 @@ type Written struct {
 type Doctor struct {
 	Now  func() time.Time
 	Disk Disk
+	Scope
+	Setup
+	Secrets
+	Network
+}
 
-	// Configuration reads it, and gives the file that it was read from; empty:
-	// there is none.
-	Configuration func() (c config.Config, file string, err error)
-	// DefaultPath is where a file is looked for.
-	DefaultPath string
+// Scope is how far a check-up goes.
+type Scope struct {
 	// Environments are those to look at. Asked: they were named, and their
 	// folders have to be there.
 	Environments []naming.Environment
 	Asked        bool
 	// Offline leaves the network alone.
 	Offline bool
+}
 
+// Setup is what was set up on this machine.
+type Setup struct {
+	// Configuration reads it, and gives the file that it was read from; empty:
+	// there is none.
+	Configuration func() (c config.Config, file string, err error)
+	// DefaultPath is where a file is looked for.
+	DefaultPath string
 	// OpenLedger gives nil when there is none.
 	OpenLedger func(context.Context, config.Config) (Ledger, error)
 	// NextIdentity puts the certificate that is to follow in the place of the one
 	// in use, for when that has expired.
 	NextIdentity func(config.Identity) config.Identity
-	// P12Password and Passphrase find the secrets. They are asked for only where
-	// they are needed.
+}
+
+// Secrets finds what opens the certificate and the SSH key. It is asked only
+// where that is needed.
+type Secrets struct {
 	P12Password func(context.Context, config.Config) (string, error)
 	Passphrase  func(context.Context, config.Config) (string, error)
 	// Agent gives the keys of the ssh-agent.
 	Agent func(context.Context) ([]ssh.Signer, error)
+}
 
+// Network is the way to the server, and what is done there.
+type Network struct {
 	// WebProxy is the variable that names a proxy for the web; empty: none does.
 	WebProxy string
 	Lookup   func(ctx context.Context, host string) ([]string, error)

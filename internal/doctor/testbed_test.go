@@ -113,20 +113,28 @@ func newTestbed(t *testing.T) *testbed {
 	disk.Free = func(string) (uint64, error) { return 5 << 30, nil }
 	disk.Remote = func(string) (bool, error) { return false, nil }
 	b.d = &doctor.Doctor{
-		Now: now, Disk: disk, DefaultPath: "/home/me/socbatch.toml", Environments: naming.Environments(),
-		Configuration: func() (config.Config, string, error) { return b.config, b.file, b.err },
-		OpenLedger:    func(context.Context, config.Config) (doctor.Ledger, error) { return b.ledger, nil },
-		P12Password:   func(context.Context, config.Config) (string, error) { return password, nil },
-		Passphrase:    func(context.Context, config.Config) (string, error) { return passphrase, nil },
-		Agent:         func(context.Context) ([]ssh.Signer, error) { return nil, nil },
-		Lookup:        func(context.Context, string) ([]string, error) { return []string{"192.0.2.1"}, nil },
-		Dial:          b.says("SSH-2.0-test\r\n"),
-		Connect: func(context.Context, config.Config, []ssh.Signer) (doctor.Session, error) {
-			return b.session, nil
+		Now: now, Disk: disk,
+		Scope: doctor.Scope{Environments: naming.Environments()},
+		Setup: doctor.Setup{
+			DefaultPath:   "/home/me/socbatch.toml",
+			Configuration: func() (config.Config, string, error) { return b.config, b.file, b.err },
+			OpenLedger:    func(context.Context, config.Config) (doctor.Ledger, error) { return b.ledger, nil },
 		},
-		WriteTest: func(context.Context, config.Config, doctor.Session) (doctor.Written, error) {
-			set := naming.Set{Application: "DIMN", Sender: "101380", Date: "20261125", Sequence: "00001", Environment: naming.Test, Parts: 1}
-			return doctor.Written{Set: set, At: now(), Modified: now()}, nil
+		Secrets: doctor.Secrets{
+			P12Password: func(context.Context, config.Config) (string, error) { return password, nil },
+			Passphrase:  func(context.Context, config.Config) (string, error) { return passphrase, nil },
+			Agent:       func(context.Context) ([]ssh.Signer, error) { return nil, nil },
+		},
+		Network: doctor.Network{
+			Lookup: func(context.Context, string) ([]string, error) { return []string{"192.0.2.1"}, nil },
+			Dial:   b.says("SSH-2.0-test\r\n"),
+			Connect: func(context.Context, config.Config, []ssh.Signer) (doctor.Session, error) {
+				return b.session, nil
+			},
+			WriteTest: func(context.Context, config.Config, doctor.Session) (doctor.Written, error) {
+				set := naming.Set{Application: "DIMN", Sender: "101380", Date: "20261125", Sequence: "00001", Environment: naming.Test, Parts: 1}
+				return doctor.Written{Set: set, At: now(), Modified: now()}, nil
+			},
 		},
 	}
 	return b

@@ -21,6 +21,7 @@ import (
 
 	"github.com/socbatch/socbatch/internal/archive"
 	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/readers"
 	"github.com/socbatch/socbatch/internal/seal"
 )
 
@@ -267,11 +268,11 @@ func (x *exporter) opened(h ledger.KeptHolding, f ledger.HeldFile, name, lies st
 // is empty. Of a file that breaks off the beginning is added.
 func (x *exporter) copy(name string, at time.Time, method uint16, from io.Reader, want string) error {
 	sum := sha256.New()
-	source := &readError{r: from}
+	source := &readers.KeepError{R: from}
 	err := x.entry(name, at, method, func(w io.Writer) error {
 		n, err := io.Copy(io.MultiWriter(w, sum), source)
 		x.sum.Bytes += n
-		if source.err != nil {
+		if source.Err != nil {
 			return nil // told below
 		}
 		return err
@@ -281,26 +282,12 @@ func (x *exporter) copy(name string, at time.Time, method uint16, from io.Reader
 	}
 	x.sum.Files++
 	switch {
-	case source.err != nil:
+	case source.Err != nil:
 		x.problem(name, Damaged)
 	case want != "" && hex.EncodeToString(sum.Sum(nil)) != want:
 		x.problem(name, Changed)
 	}
 	return nil
-}
-
-// readError keeps the error of a reader, to tell it from that of the ZIP.
-type readError struct {
-	r   io.Reader
-	err error
-}
-
-func (r *readError) Read(p []byte) (int, error) {
-	n, err := r.r.Read(p)
-	if err != nil && err != io.EOF {
-		r.err = err
-	}
-	return n, err
 }
 
 // end adds what is said of the rest.

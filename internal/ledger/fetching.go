@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/socbatch/socbatch/internal/checksum"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/outbox"
 )
@@ -35,7 +36,7 @@ func (l *Ledger) FilesNamed(ctx context.Context, env naming.Environment, name st
 		if err := rows.Scan(&s.ReplyID, &s.File.Path, &s.File.Size, &hash, &s.Conflict); err != nil {
 			return nil, fmt.Errorf("ledger: %w", err)
 		}
-		if s.File.Hash, err = outbox.ParseHash(hash); err != nil {
+		if s.File.Hash, err = checksum.Parse(hash); err != nil {
 			return nil, fmt.Errorf("ledger: reply %d: %w", s.ReplyID, err)
 		}
 		out = append(out, s)

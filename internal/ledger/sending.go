@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/checksum"
 	"github.com/socbatch/socbatch/naming"
 )
 
@@ -501,17 +502,17 @@ func scanParts(ctx context.Context, q querier, byID map[int64]*inbox.Submission,
 			return err
 		}
 		p.ToMove, p.MovedTo = moved.Valid && moved.String == "", moved.String
-		if p.Hash, err = inbox.ParseHash(hash); err != nil {
+		if p.Hash, err = checksum.Parse(hash); err != nil {
 			return err
 		}
-		if p.CRLF, err = inbox.ParseHash(crlf); err != nil {
+		if p.CRLF, err = checksum.Parse(crlf); err != nil {
 			return err
 		}
-		if p.Original, err = inbox.ParseHash(source); err != nil {
+		if p.Original, err = checksum.Parse(source); err != nil {
 			return err
 		}
 		if fs != "" {
-			if p.Signature, err = inbox.ParseHash(fs); err != nil {
+			if p.Signature, err = checksum.Parse(fs); err != nil {
 				return err
 			}
 		}

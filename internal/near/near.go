@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/hbollon/go-edlib"
+
+	"github.com/socbatch/socbatch/naming"
 )
 
 // longest is the length above which nothing is looked for.
@@ -28,4 +30,20 @@ func Of(typed string, among []string) (string, bool) {
 		}
 	}
 	return best, found
+}
+
+// Application finds the known application whose code is closest to a mistyped
+// one, in whatever case; it reports false when none is close.
+func Application(code string) (naming.Application, bool) {
+	best, bestDistance := naming.Application{}, 3
+	if len(code) > 12 {
+		return best, false
+	}
+	upper := strings.ToUpper(code)
+	for _, a := range naming.Applications() {
+		if d := edlib.OSADamerauLevenshteinDistance(upper, a.Code); d < bestDistance {
+			best, bestDistance = a, d
+		}
+	}
+	return best, bestDistance < 3
 }

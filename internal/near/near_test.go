@@ -19,3 +19,19 @@ func TestOf(t *testing.T) {
 		t.Errorf("%q is not the nearest", got)
 	}
 }
+
+func TestApplication(t *testing.T) {
+	for code, want := range map[string]string{
+		"DMFA": "DMFA", "dmfa": "DMFA", "DFMA": "DMFA", "DMF": "DMFA", "DMFAA": "DMFA",
+		"DIMO": "DIMN", "DIMONA": "DIMN", "NOTIF": "NOTI", "WESH": "WECH", "PUBLI": "PUBL",
+	} {
+		if got, ok := Application(code); !ok || got.Code != want {
+			t.Errorf("Application(%q) = %q, %t, want %s", code, got.Code, ok, want)
+		}
+	}
+	for _, code := range []string{"", "A", "QQQQ", "DMFADMFADMFADMFA", "\xff\xff\xff\xff"} {
+		if got, ok := Application(code); ok {
+			t.Errorf("Application(%q) = %q, want none", code, got.Code)
+		}
+	}
+}

@@ -10,13 +10,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
 
 	"github.com/socbatch/socbatch/naming"
@@ -70,9 +67,6 @@ const (
 	DefaultNotificationDelay = 400 * time.Millisecond
 )
 
-// handshakeTime bounds a login.
-const handshakeTime = 30 * time.Second
-
 // Server is a stand-in. Its methods may be called by several goroutines.
 type Server struct {
 	cfg      Config
@@ -80,7 +74,6 @@ type Server struct {
 	temp     bool
 	root     *os.Root
 	identity *TestIdentity // signs replies
-	ssh      *ssh.ServerConfig
 	journal  *journal
 	clock    func() time.Time
 	log      *slog.Logger
@@ -91,7 +84,18 @@ type Server struct {
 
 	// work is held while sets are checked and replies written; it is taken before mu.
 	work sync.Mutex
+	wake chan struct{} // there is work
 
+	folderState
+
+	life    life
+	running sync.WaitGroup
+	ssh     *ssh.ServerConfig
+	conns   connections
+}
+
+// folderState is what is known of the folders. The lock guards all of it.
+type folderState struct {
 	mu      sync.Mutex
 	state   *state
 	inbox   map[setID]map[string]bool // files in IN… by set; true: they vanished
@@ -100,16 +104,44 @@ type Server struct {
 	strayed map[string]bool           // folder/name of strays that were reported
 	given   map[string]time.Time      // when a GO that is there was last opened, by folder/name; with Watch
 	growing []*growth
+}
 
-	wake     chan struct{}
-	listener net.Listener
-	stop     context.CancelFunc
-	running  sync.WaitGroup
-	connMu   sync.Mutex
-	conns    map[net.Conn]struct{}
-	lastConn int
-	closed   bool
-	ended    bool // no connection is accepted any more
+// life is how far a server has come: it is started once at most, and closed.
+type life struct {
+	mu     sync.Mutex
+	stop   context.CancelFunc // once started
+	closed bool
+}
+
+// start calls begin with the context that the server runs in. Where begin fails,
+// the server is not started.
+func (l *life) start(ctx context.Context, begin func(context.Context) error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || l.stop != nil {
+		return errors.New("started twice, or after Close")
+	}
+	ctx, stop := context.WithCancel(ctx)
+	if err := begin(ctx); err != nil {
+		stop()
+		return err
+	}
+	l.stop = stop
+	return nil
+}
+
+// end ends the context, and reports whether it is the first time.
+func (l *life) end() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	l.closed = true
+	if l.stop != nil {
+		l.stop()
+	}
+	return true
 }
 
 // New prepares a server. It reads back what an earlier one left in Dir; a set
@@ -136,8 +168,12 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, dir: cfg.Dir, clock: cfg.Clock, log: cfg.Logger,
-		inbox: map[setID]map[string]bool{}, busy: map[setID]bool{}, strayed: map[string]bool{},
-		given: map[string]time.Time{}, wake: make(chan struct{}, 1), conns: map[net.Conn]struct{}{},
+		wake: make(chan struct{}, 1),
+		folderState: folderState{
+			inbox: map[setID]map[string]bool{}, busy: map[setID]bool{}, strayed: map[string]bool{},
+			given: map[string]time.Time{},
+		},
+		conns: connections{open: map[net.Conn]struct{}{}},
 	}
 	if s.clock == nil {
 		s.clock = time.Now
@@ -206,61 +242,33 @@ func (s *Server) open() (err error) {
 	return s.recover()
 }
 
-// fingerprint is the key of Permissions.Extensions that holds the login key.
-const fingerprint = "fingerprint"
-
-func (s *Server) login(meta ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-	if meta.User() != s.cfg.User {
-		return nil, errors.New("unknown user")
-	}
-	known := slices.ContainsFunc(s.cfg.AuthorizedKeys, func(k ssh.PublicKey) bool {
-		return string(k.Marshal()) == string(key.Marshal())
-	})
-	if !known && !s.cfg.AcceptAnyKey {
-		return nil, errors.New("unknown key")
-	}
-	return &ssh.Permissions{Extensions: map[string]string{fingerprint: ssh.FingerprintSHA256(key)}}, nil
-}
-
-// Start listens on 127.0.0.1 and begins to check sets. It returns at once; the
-// server runs until Close, or until ctx ends.
+// Start listens on 127.0.0.1, unless it only watches, and begins to check sets. It
+// returns at once; the server runs until Close, or until ctx ends.
 func (s *Server) Start(ctx context.Context) error {
-	if s.cfg.Watch > 0 {
-		return s.attend(ctx)
-	}
-	listener, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.cfg.Port)))
-	if err != nil {
+	if err := s.life.start(ctx, s.begin); err != nil {
 		return fmt.Errorf("sandbox: %w", err)
 	}
-	s.connMu.Lock()
-	defer s.connMu.Unlock()
-	if s.closed || s.listener != nil {
-		listener.Close()
-		return errors.New("sandbox: started twice, or after Close")
+	return nil
+}
+
+func (s *Server) begin(ctx context.Context) error {
+	if s.cfg.Watch <= 0 {
+		if err := s.conns.listen(s.cfg.Port); err != nil {
+			return err
+		}
+		s.running.Go(s.accept)
+		s.running.Go(func() {
+			<-ctx.Done()
+			s.conns.end()
+		})
 	}
-	s.listener = listener
-	ctx, s.stop = context.WithCancel(ctx)
-	s.running.Add(3)
-	go func() { defer s.running.Done(); s.run(ctx) }()
-	go func() { defer s.running.Done(); s.accept(listener) }()
-	go func() {
-		defer s.running.Done()
-		<-ctx.Done()
-		s.disconnect()
-	}()
+	s.running.Go(func() { s.run(ctx) })
 	return nil
 }
 
 // Addr is the address that clients connect to, such as 127.0.0.1:40123; empty
 // before Start.
-func (s *Server) Addr() string {
-	s.connMu.Lock()
-	defer s.connMu.Unlock()
-	if s.listener == nil {
-		return ""
-	}
-	return s.listener.Addr().String()
-}
+func (s *Server) Addr() string { return s.conns.address() }
 
 // HostKey is the public host key.
 func (s *Server) HostKey() ssh.PublicKey { return s.cfg.HostKey.PublicKey() }
@@ -281,16 +289,8 @@ func (s *Server) ReplyCA() *x509.Certificate { return s.identity.CA }
 // everything in Dir. Sets and replies that are still waiting are dealt with by
 // the next server on Dir. Closing twice does nothing.
 func (s *Server) Close() error {
-	s.connMu.Lock()
-	if s.closed {
-		s.connMu.Unlock()
+	if !s.life.end() {
 		return nil
-	}
-	s.closed = true
-	stop := s.stop
-	s.connMu.Unlock()
-	if stop != nil {
-		stop()
 	}
 	s.running.Wait()
 	s.work.Lock()
@@ -309,237 +309,6 @@ func (s *Server) Close() error {
 		errs = append(errs, os.RemoveAll(s.dir))
 	}
 	return errors.Join(errs...)
-}
-
-// disconnect stops listening and ends all connections.
-func (s *Server) disconnect() {
-	s.connMu.Lock()
-	defer s.connMu.Unlock()
-	s.ended = true
-	s.listener.Close()
-	for c := range s.conns {
-		c.Close()
-	}
-}
-
-// CutConnections ends all connections without a word, as a network failure
-// would. New ones are accepted.
-func (s *Server) CutConnections() {
-	s.connMu.Lock()
-	defer s.connMu.Unlock()
-	for c := range s.conns {
-		cutOff(c)
-	}
-}
-
-func cutOff(c net.Conn) {
-	if t, ok := c.(*net.TCPConn); ok {
-		t.SetLinger(0)
-	}
-	c.Close()
-}
-
-func (s *Server) accept(l net.Listener) {
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return
-			}
-			s.failed("accept", err)
-			continue
-		}
-		s.connMu.Lock()
-		if s.ended {
-			s.connMu.Unlock()
-			c.Close()
-			return
-		}
-		s.lastConn++
-		n := s.lastConn
-		s.conns[c] = struct{}{}
-		s.running.Add(1)
-		s.connMu.Unlock()
-		go func() {
-			defer s.running.Done()
-			s.serve(c, n)
-			s.connMu.Lock()
-			delete(s.conns, c)
-			s.connMu.Unlock()
-		}()
-	}
-}
-
-// serve runs one connection.
-func (s *Server) serve(c net.Conn, n int) {
-	defer c.Close()
-	s.journal.add(Event{Kind: Connected, Conn: n})
-	defer s.journal.add(Event{Kind: Disconnected, Conn: n})
-	c.SetDeadline(time.Now().Add(handshakeTime))
-	conn, channels, requests, err := ssh.NewServerConn(c, s.ssh)
-	if err != nil {
-		s.journal.add(Event{Kind: LoginRefused, Conn: n, Detail: err.Error()})
-		return
-	}
-	c.SetDeadline(time.Time{})
-	s.journal.add(Event{Kind: Authenticated, Conn: n, Name: conn.User(), Detail: conn.Permissions.Extensions[fingerprint]})
-	var sessions sync.WaitGroup
-	defer sessions.Wait()
-	sessions.Go(func() { ssh.DiscardRequests(requests) })
-	for offer := range channels {
-		if offer.ChannelType() != "session" {
-			offer.Reject(ssh.UnknownChannelType, "only sessions")
-			continue
-		}
-		channel, requests, err := offer.Accept()
-		if err != nil {
-			return
-		}
-		sessions.Go(func() { s.session(c, n, channel, requests) })
-	}
-}
-
-// session waits for the request for SFTP, and serves it; anything else is
-// refused.
-func (s *Server) session(c net.Conn, n int, channel ssh.Channel, requests <-chan *ssh.Request) {
-	defer channel.Close()
-	var serving sync.WaitGroup
-	defer serving.Wait()
-	started := false
-	for r := range requests {
-		ok := !started && r.Type == "subsystem" && string(r.Payload) == "\x00\x00\x00\x04sftp"
-		if r.WantReply {
-			r.Reply(ok, nil)
-		}
-		if !ok {
-			continue
-		}
-		started = true
-		serving.Go(func() {
-			defer channel.Close()
-			t := newTap(s, n, channel, func() { cutOff(c) })
-			defer t.Close()
-			server := sftp.NewRequestServer(t, (&session{srv: s, conn: n}).handlers())
-			if err := server.Serve(); err == nil || errors.Is(err, io.EOF) {
-				channel.SendRequest("exit-status", false, []byte{0, 0, 0, 0})
-			}
-		})
-	}
-}
-
-func (s *Server) wakeUp() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-}
-
-// run deals with sets and answers when their time has come.
-func (s *Server) run(ctx context.Context) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.wake:
-		case <-timer.C:
-		}
-		s.work.Lock()
-		s.step(ctx, time.Now(), false)
-		s.work.Unlock()
-		next := s.nextTime()
-		if s.cfg.Watch > 0 {
-			next = time.Now().Add(s.cfg.Watch)
-		}
-		if !next.IsZero() {
-			timer.Reset(max(time.Until(next), time.Millisecond))
-		}
-	}
-}
-
-// step deals with everything whose time has come, with all regardless of time.
-// The work lock is held.
-func (s *Server) step(ctx context.Context, now time.Time, all bool) {
-	if s.cfg.Watch > 0 {
-		if err := s.look(); err != nil {
-			s.failed("look into the folders", err)
-		}
-	}
-	s.takeSets(ctx, now, all)
-	for ctx.Err() == nil {
-		d := s.nextAnswer(now, all)
-		if d == nil {
-			return
-		}
-		if err := s.give(d); err != nil {
-			s.failed("answer "+d.For, err)
-			s.mu.Lock()
-			if err := s.state.note(record{Done: d.ID}); err != nil {
-				s.state.apply(record{Done: d.ID}) // never try the same for ever
-			}
-			s.mu.Unlock()
-		}
-	}
-}
-
-func (s *Server) takeSets(ctx context.Context, now time.Time, all bool) {
-	for ctx.Err() == nil {
-		w, ok := s.nextSet(now, all)
-		if !ok {
-			return
-		}
-		if err := s.takeSet(w); err != nil {
-			s.failed("check "+w.name, err)
-		}
-	}
-}
-
-// nextTime is when the next set or answer is due; zero: none is waiting.
-func (s *Server) nextTime() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var next time.Time
-	for _, w := range s.queue {
-		if !w.manual && (next.IsZero() || w.at.Before(next)) {
-			next = w.at
-		}
-	}
-	for _, d := range s.state.due {
-		if next.IsZero() || d.At.Before(next) {
-			next = d.At
-		}
-	}
-	return next
-}
-
-// Process checks every set whose GO is there now, whatever the scenario says
-// about its time. Answers keep their delays.
-func (s *Server) Process() {
-	s.work.Lock()
-	s.takeSets(context.Background(), time.Now(), true)
-	s.work.Unlock()
-	s.wakeUp()
-}
-
-// Flush does Process, and gives every answer without waiting for its delay.
-// When it returns, they are in the folders and in the journal.
-func (s *Server) Flush() {
-	s.work.Lock()
-	defer s.work.Unlock()
-	s.step(context.Background(), time.Now(), true)
-}
-
-// Processed lists the sets that were checked, in their order; those of earlier
-// servers on the same Dir first.
-func (s *Server) Processed() []ProcessedSet {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	found := slices.Clone(s.state.processed)
-	for i := range found {
-		found[i].Dir = filepath.Join(s.dir, filepath.FromSlash(found[i].path()))
-	}
-	return found
 }
 
 // failed reports that the stand-in itself could not do its work.

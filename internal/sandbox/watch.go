@@ -11,18 +11,6 @@ import (
 	"github.com/socbatch/socbatch/naming"
 )
 
-// attend begins to look into the folders: Start of a server that only watches.
-func (s *Server) attend(ctx context.Context) error {
-	s.connMu.Lock()
-	defer s.connMu.Unlock()
-	if s.closed || s.stop != nil {
-		return errors.New("sandbox: started twice, or after Close")
-	}
-	ctx, s.stop = context.WithCancel(ctx)
-	s.running.Go(func() { s.run(ctx) })
-	return nil
-}
-
 // Look deals at once with everything whose time has come. With [Config.Watch]
 // it looks into the folders first: what is there when Look is called is known
 // to the journal when it returns.

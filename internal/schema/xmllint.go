@@ -15,6 +15,7 @@ import (
 
 	"github.com/socbatch/socbatch/internal/declaration"
 	"github.com/socbatch/socbatch/internal/problem"
+	"github.com/socbatch/socbatch/internal/readers"
 	"github.com/socbatch/socbatch/internal/xmlstream"
 )
 
@@ -36,7 +37,7 @@ func (p *prepared) validate(ctx context.Context, program string, doc io.Reader) 
 	cmd := exec.CommandContext(ctx, program, "--noout", "--nonet", "--stream", "--schema", p.main, "-")
 	cmd.Dir = p.dir
 	cmd.Env = environment()
-	source := &readError{r: doc}
+	source := &readers.KeepError{R: doc}
 	cmd.Stdin = source
 	cmd.WaitDelay = 10 * time.Second
 	said, w := io.Pipe()
@@ -61,8 +62,8 @@ func (p *prepared) validate(ctx context.Context, program string, doc io.Reader) 
 	code := cmd.ProcessState.ExitCode()
 	var exit *exec.ExitError
 	switch {
-	case source.err != nil:
-		return nil, source.err
+	case source.Err != nil:
+		return nil, source.Err
 	case code < 0:
 		return nil, problem.New("xmllint was ended by something else")
 	case err != nil && !errors.As(err, &exit):
@@ -75,21 +76,6 @@ func (p *prepared) validate(ctx context.Context, program string, doc io.Reader) 
 		return nil, problem.New("xmllint ended with code %d and named no fault", code)
 	}
 	return t.faults, nil
-}
-
-// readError keeps the error of a reader: of the program's the exit code is
-// reported first.
-type readError struct {
-	r   io.Reader
-	err error
-}
-
-func (r *readError) Read(p []byte) (int, error) {
-	n, err := r.r.Read(p)
-	if err != nil && err != io.EOF {
-		r.err = err
-	}
-	return n, err
 }
 
 var errEnough = errors.New("enough faults")

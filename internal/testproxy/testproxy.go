@@ -134,18 +134,25 @@ func (p *Proxy) socks(c net.Conn, user, password string) {
 }
 
 // HTTP starts an HTTP proxy that knows CONNECT. user and password are demanded
-// where given. secure: it speaks TLS, with a certificate that nobody trusts but
+// where given.
+func HTTP(t testing.TB, user, password string) *Proxy {
+	t.Helper()
+	return serve(t, user, password, (*httptest.Server).Start)
+}
+
+// HTTPS is HTTP over TLS, with a certificate that nobody trusts but
 // Server.Client.
-func HTTP(t testing.TB, user, password string, secure bool) *Proxy {
+func HTTPS(t testing.TB, user, password string) *Proxy {
+	t.Helper()
+	return serve(t, user, password, (*httptest.Server).StartTLS)
+}
+
+func serve(t testing.TB, user, password string, start func(*httptest.Server)) *Proxy {
 	t.Helper()
 	p := &Proxy{}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.http(w, r, user, password) })
 	p.Server = httptest.NewUnstartedServer(handler)
-	if secure {
-		p.Server.StartTLS()
-	} else {
-		p.Server.Start()
-	}
+	start(p.Server)
 	t.Cleanup(p.Server.Close)
 	p.Address = p.Server.Listener.Addr().String()
 	return p

@@ -271,6 +271,25 @@ func (d *Decoder) close(t xml.EndElement) error {
 	return nil
 }
 
+// Children calls f at the start of each element directly below the current one,
+// which f reads to its end, and returns behind the end of the current one.
+func (d *Decoder) Children(f func(Token) error) error {
+	for {
+		t, err := d.Next()
+		if err != nil {
+			return err
+		}
+		switch t.Kind {
+		case Start:
+			if err := f(t); err != nil {
+				return err
+			}
+		case End:
+			return nil
+		}
+	}
+}
+
 // Skip reads on to the end of the element whose Start was the last token.
 func (d *Decoder) Skip() error {
 	for depth := d.Depth(); d.Depth() >= depth; {

@@ -94,8 +94,8 @@ func talk(t *testing.T, conn net.Conn, err error) {
 
 func TestThrough(t *testing.T) {
 	server := echo(t)
-	h := testproxy.HTTP(t, "", "", false).Server
-	demanding := testproxy.HTTP(t, "jan", "geheim", false).Server
+	h := testproxy.HTTP(t, "", "").Server
+	demanding := testproxy.HTTP(t, "jan", "geheim").Server
 	for _, c := range []struct{ name, address, password string }{
 		{"SOCKS", "socks5://" + testproxy.SOCKS(t, "", "").Address, ""},
 		{"SOCKS with the name looked up there", "socks5h://" + testproxy.SOCKS(t, "", "").Address, ""},
@@ -115,7 +115,7 @@ func TestThrough(t *testing.T) {
 }
 
 func TestThroughTLS(t *testing.T) {
-	s := testproxy.HTTP(t, "", "", true).Server
+	s := testproxy.HTTPS(t, "", "").Server
 	// The certificate is not one that the system trusts.
 	dial, err := New(s.URL, "", nil)
 	if err != nil {
@@ -136,8 +136,8 @@ func TestThroughTLS(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	server, nobody := echo(t), testproxy.Closed(t)
-	h := testproxy.HTTP(t, "", "", false).Server
-	demanding := testproxy.HTTP(t, "jan", "geheim", false).Server
+	h := testproxy.HTTP(t, "", "").Server
+	demanding := testproxy.HTTP(t, "jan", "geheim").Server
 	hangsUp := testproxy.Listen(t, func(c net.Conn) { _, _ = c.Read(make([]byte, 3)) })
 	answers := func(text string) string {
 		return testproxy.Listen(t, func(c net.Conn) {

@@ -151,7 +151,7 @@ func TestConnectReasons(t *testing.T) {
 // A real server through each kind of proxy: files come and go.
 func TestOpenSSHThroughProxies(t *testing.T) {
 	srv := testsshd.Start(t, testsshd.Options{})
-	socks, web := testproxy.SOCKS(t, "jan", "geheim"), testproxy.HTTP(t, "jan", "geheim", false)
+	socks, web := testproxy.SOCKS(t, "jan", "geheim"), testproxy.HTTP(t, "jan", "geheim")
 	made := func(address string) proxy.Dial {
 		dial, err := proxy.New(address, "geheim", nil)
 		if err != nil {
@@ -196,7 +196,7 @@ func TestProxyFails(t *testing.T) {
 		class   transport.Class
 	}{
 		{"nobody there", "http://" + testproxy.Closed(t), proxy.ErrUnreachable, transport.Temporary},
-		{"wants a password", "http://" + testproxy.HTTP(t, "jan", "geheim", false).Address, proxy.ErrAuthentication, transport.Permanent},
+		{"wants a password", "http://" + testproxy.HTTP(t, "jan", "geheim").Address, proxy.ErrAuthentication, transport.Permanent},
 		{"not one", "socks5://" + testproxy.Listen(t, func(c net.Conn) { _, _ = io.WriteString(c, "no proxy") }), proxy.ErrAnswer, transport.Temporary},
 		{"no such name", "socks5://nothing.invalid:1", proxy.ErrUnreachable, transport.Permanent},
 	} {
