@@ -231,8 +231,8 @@ func (s *submission) settleTime() time.Duration {
 // loadIdentity opens the certificate where a signature is asked for.
 func (s *submission) loadIdentity(ctx context.Context) (err error) {
 	c := s.config
-	if s.text, err = sign.ParseTextForm(c.Identity.Text); err != nil {
-		return &config.Error{Key: "identity.text", Problem: err}
+	if s.text, err = TextForm(c); err != nil {
+		return err
 	}
 	if !s.env.RequiresSignature() && !s.request.Sign && !c.Identity.SignAlways {
 		return nil
@@ -242,6 +242,15 @@ func (s *submission) loadIdentity(ctx context.Context) (err error) {
 			lang.T("put p12 = \"FILE\" under [identity] in the configuration, or give --p12"))
 	}
 	return err
+}
+
+// TextForm is the configured form of the signature file.
+func TextForm(c config.Config) (sign.TextForm, error) {
+	form, err := sign.ParseTextForm(c.Identity.Text)
+	if err != nil {
+		return form, &config.Error{Key: "identity.text", Problem: err}
+	}
+	return form, nil
 }
 
 // Environment decides the environment: the one that was asked for, that of named

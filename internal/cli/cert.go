@@ -17,6 +17,7 @@ import (
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/failure"
+	"github.com/socbatch/socbatch/internal/identity"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/sign"
@@ -120,7 +121,7 @@ func runCertShow(ctx context.Context, a *program, o certOptions) error {
 		s.unfit = sign.CheckCertificate(s.cert, a.now())
 	}
 	if o.file == "" {
-		next := nextFromToday(c.Identity, a.now()) || len(list) > 1 && errors.Is(list[0].unfit, sign.ErrExpired)
+		next := identity.NextFromToday(c.Identity, a.now()) || len(list) > 1 && errors.Is(list[0].unfit, sign.ErrExpired)
 		s := &list[0]
 		if next {
 			s = &list[1]
@@ -135,7 +136,7 @@ func runCertShow(ctx context.Context, a *program, o certOptions) error {
 		a.printCertificate(c, s)
 		out = append(out, certJSON(s, a.now()))
 	}
-	a.warnOfEnd(c)
+	a.certificates().WarnOfEnd(c)
 	a.ui.object(contract.Certificates{Certificates: out})
 	return nil
 }
@@ -176,7 +177,7 @@ func (a *program) readCertificate(ctx context.Context, c config.Config, path str
 	switch absolute(path) {
 	case absolute(c.Identity.P12):
 	case absolute(c.Identity.Next.P12):
-		c.Identity = nextIdentity(c.Identity)
+		c.Identity = identity.Next(c.Identity)
 	default:
 		c.Identity = config.Identity{P12: path, Password: c.Identity.Password}
 	}
@@ -191,7 +192,7 @@ func (a *program) readCertificate(ctx context.Context, c config.Config, path str
 	if err != nil {
 		return nil, failed(err)
 	}
-	a.sawCertificate(c, path, id.Certificate())
+	a.certificates().Remember(c, path, id.Certificate(), false)
 	return id.Certificate(), nil
 }
 
@@ -212,7 +213,7 @@ func (a *program) printCertificate(c config.Config, s shownCert) {
 	f.add(text("owner"), info.Owner)
 	f.add(text("issuer"), info.Issuer)
 	f.add(text("serial number"), info.Serial)
-	left := count(daysLeft(a.now(), info.NotAfter), "%d day left", "%d days left")
+	left := count(identity.DaysLeft(a.now(), info.NotAfter), "%d day left", "%d days left")
 	if a.now().After(info.NotAfter) {
 		left = text("ended")
 	}
@@ -307,7 +308,7 @@ func certJSON(s shownCert, now time.Time) contract.Certificate {
 	i := sign.Describe(s.cert)
 	out := contract.Certificate{
 		File: s.path, Role: s.role, Owner: i.Owner, Issuer: i.Issuer, Serial: i.Serial,
-		NotBefore: i.NotBefore.UTC(), NotAfter: i.NotAfter.UTC(), DaysLeft: daysLeft(now, i.NotAfter),
+		NotBefore: i.NotBefore.UTC(), NotAfter: i.NotAfter.UTC(), DaysLeft: identity.DaysLeft(now, i.NotAfter),
 		Key: i.Key, KeyUsage: append([]string{}, i.KeyUsage...), SHA256: i.Fingerprint, SHA1: i.SHA1,
 		CanSign: s.unfit == nil, SignsNow: s.signs,
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/socbatch/socbatch/internal/identity"
 	"github.com/socbatch/socbatch/internal/sandbox"
 	"github.com/socbatch/socbatch/internal/testkit"
 )
@@ -232,7 +233,7 @@ func TestDaysLeft(t *testing.T) {
 		{"2026-11-25T12:00:00Z", "2026-11-24T12:00:00Z", -1},
 		{"2026-11-25T12:00:00Z", "2027-11-25T12:00:00Z", 365},
 	} {
-		if got := daysLeft(at(c.now), at(c.end)); got != c.want {
+		if got := identity.DaysLeft(at(c.now), at(c.end)); got != c.want {
 			t.Errorf("%s to %s: %d instead of %d", c.now, c.end, got, c.want)
 		}
 	}
@@ -243,10 +244,10 @@ func TestEndIsSaid(t *testing.T) {
 	t.Parallel()
 	golden(t, "certificates", func(a *program) {
 		for _, n := range []int{60, 30, 7, 1, 0, -1} {
-			words, hint := endWords("me.p12", certificateMemo{Owner: "Jan Janssens", NotAfter: days(n)}, noon.Add(-time.Minute))
+			words, hint := endWords(identity.Ends{Path: "me.p12", Owner: "Jan Janssens", At: days(n), Days: identity.DaysLeft(noon.Add(-time.Minute), days(n)), Ended: noon.Add(-time.Minute).After(days(n))})
 			a.ui.warn("%s", words)
 			if hint {
-				a.ui.hint("%s", renewalHint())
+				a.ui.hint("%s", identity.RenewalHint())
 			}
 		}
 	})

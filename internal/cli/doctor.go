@@ -20,9 +20,11 @@ import (
 	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/doctor"
 	"github.com/socbatch/socbatch/internal/failure"
+	"github.com/socbatch/socbatch/internal/identity"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
+	"github.com/socbatch/socbatch/internal/wire"
 	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/transport/hostkey"
@@ -97,12 +99,12 @@ func (a *program) doctor(o doctorOptions) (*doctor.Doctor, error) {
 			DefaultPath: config.DefaultPath(a.getenv),
 			Configuration: func() (config.Config, string, error) {
 				c, err := a.config()
-				if nextFromToday(c.Identity, a.now()) {
-					c.Identity = nextIdentity(c.Identity)
+				if identity.NextFromToday(c.Identity, a.now()) {
+					c.Identity = identity.Next(c.Identity)
 				}
 				return c, a.loaded.file, err
 			},
-			NextIdentity: nextIdentity,
+			NextIdentity: identity.Next,
 			OpenLedger: func(ctx context.Context, c config.Config) (doctor.Ledger, error) {
 				if _, err := os.Stat(app.WorkspaceOf(c).Ledger()); errors.Is(err, os.ErrNotExist) {
 					return nil, nil // none is made
@@ -140,7 +142,7 @@ func (a *program) doctor(o doctorOptions) (*doctor.Doctor, error) {
 				return c.Endpoint.Proxy // which has no password in it
 			},
 			Dial: func(ctx context.Context, c config.Config, address string) (net.Conn, error) {
-				o, err := a.dialOptions(c)
+				o, err := a.wire().DialOptions(c)
 				if err != nil {
 					return nil, err
 				}
@@ -195,12 +197,12 @@ func (a *program) connectForDoctor(ctx context.Context, c config.Config, keys []
 	limit := time.Duration(e.Timeout)
 	endpoint := sftp.Endpoint{
 		Host: e.Host, Port: e.Port, User: e.User, Keys: keys, HostKeys: verifier, AllowSSHRSA: e.AllowSSHRSA,
-		ConnectTimeout: limit, HandshakeTimeout: limit, StallTimeout: limit, AnswerTimeout: answerFactor * limit,
+		ConnectTimeout: limit, HandshakeTimeout: limit, StallTimeout: limit, AnswerTimeout: wire.AnswerFactor * limit,
 	}
 	if len(keys) == 0 {
 		endpoint.Password = func(context.Context) (string, error) { return "", errNoLogin }
 	}
-	s, err := a.dial(ctx, c, endpoint)
+	s, err := a.wire().Dial(ctx, c, endpoint)
 	if err != nil {
 		return nil, err
 	}

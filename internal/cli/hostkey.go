@@ -15,8 +15,10 @@ import (
 	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/contract"
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/secret"
+	"github.com/socbatch/socbatch/internal/wire"
 	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/transport/hostkey"
 	"github.com/socbatch/socbatch/transport/sftp"
@@ -81,11 +83,6 @@ the configuration and in other known_hosts files are yours to change.`,
 	return cmd
 }
 
-// verifier knows the keys that are accepted.
-func verifier(c config.Config) (*hostkey.Verifier, error) {
-	return hostkey.New(c.Endpoint.HostKeys, append([]string{app.WorkspaceOf(c).KnownHosts()}, c.Endpoint.KnownHosts...)...)
-}
-
 // address is host:port of the server.
 func address(c config.Config) string {
 	return net.JoinHostPort(c.Endpoint.Host, strconv.Itoa(c.Endpoint.Port))
@@ -98,7 +95,7 @@ func (a *program) probe(ctx context.Context, c config.Config) (sftp.Probed, erro
 		Host: c.Endpoint.Host, Port: c.Endpoint.Port, AllowSSHRSA: c.Endpoint.AllowSSHRSA,
 		ConnectTimeout: wait, HandshakeTimeout: wait, StallTimeout: wait,
 	}
-	options, err := a.dialOptions(c)
+	options, err := a.wire().DialOptions(c)
 	if err != nil {
 		return sftp.Probed{}, err
 	}
@@ -142,7 +139,7 @@ func runShowHostKey(ctx context.Context, a *program) error {
 	if err != nil {
 		return err
 	}
-	v, err := verifier(c)
+	v, err := wire.Verifier(c)
 	if err != nil {
 		return err
 	}
@@ -178,7 +175,7 @@ func runShowHostKey(ctx context.Context, a *program) error {
 	if failed == nil {
 		failed = refused[keyChanged]
 	}
-	failed = wording.AskWhom(failed, c.Status.Contact)
+	failed = failure.AskWhom(failed, c.Status.Contact)
 	out := contract.ServerKeys{Host: host, Server: printable(p.Version), Accepted: accepted && failed == nil, Keys: keys}
 	if failed != nil {
 		x := explain(failed)
@@ -209,7 +206,7 @@ func runAcceptHostKey(ctx context.Context, a *program, fingerprint string) error
 	if !strings.HasPrefix(fingerprint, "SHA256:") {
 		return usagef("a fingerprint begins with SHA256:")
 	}
-	v, err := verifier(c)
+	v, err := wire.Verifier(c)
 	if err != nil {
 		return err
 	}
@@ -230,7 +227,7 @@ func runAcceptHostKey(ctx context.Context, a *program, fingerprint string) error
 			a.ui.object(out)
 			return nil
 		case errors.Is(err, hostkey.ErrRevoked):
-			return wording.AskWhom(err, c.Status.Contact)
+			return failure.AskWhom(err, c.Status.Contact)
 		}
 		if err := hostkey.Accept(app.WorkspaceOf(c).KnownHosts(), host, key); err != nil {
 			return err
@@ -248,7 +245,7 @@ func runListHostKeys(a *program) error {
 	if err != nil {
 		return err
 	}
-	if _, err := verifier(c); err != nil { // pins that are none
+	if _, err := wire.Verifier(c); err != nil { // pins that are none
 		return err
 	}
 	keys := []contract.HostKey{}

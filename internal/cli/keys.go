@@ -21,6 +21,7 @@ import (
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/secret"
+	"github.com/socbatch/socbatch/internal/wire"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/transport"
 	"github.com/socbatch/socbatch/transport/sshkey"
@@ -496,12 +497,12 @@ func (a *program) inspectKey(ctx context.Context, c config.Config, path string) 
 		switch absolute(path) {
 		case absolute(c.Endpoint.Key):
 		case absolute(c.Endpoint.NextKey):
-			c.Endpoint = nextOf(c.Endpoint)
+			c.Endpoint = wire.NextKeyOf(c.Endpoint)
 		default:
 			c.Endpoint = config.Endpoint{Key: path, KeyPassphrase: c.Endpoint.KeyPassphrase}
 		}
 		var key *sshkey.Key
-		if key, err = a.openKey(ctx, c, data); err == nil {
+		if key, err = a.wire().OpenKey(ctx, c, data); err == nil {
 			in.Public = key.PublicKey()
 		}
 	}
@@ -644,12 +645,12 @@ func (a *program) finishRotation(ctx context.Context, c config.Config, o keyOpti
 		return usagef("there is no next key that could take the place of the one in use: make one with socbatch keys rotate; nothing was done")
 	}
 	next := c
-	next.Endpoint = nextOf(c.Endpoint)
-	endpoint, err := a.endpoint(ctx, next)
+	next.Endpoint = wire.NextKeyOf(c.Endpoint)
+	endpoint, err := a.wire().Endpoint(ctx, next)
 	if err != nil {
 		return err
 	}
-	session, err := a.dial(ctx, next, endpoint)
+	session, err := a.wire().Dial(ctx, next, endpoint)
 	switch {
 	case transport.ClassOf(err) == transport.Authentication:
 		return credentialf(text("register %s on the portal, and run the same command again when it is valid; until then the old key goes on", displayPath(sshkey.FilesOf(next.Endpoint.Key).OpenSSH)),

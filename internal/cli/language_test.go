@@ -45,6 +45,7 @@ var speakers = map[string]map[string]int{
 	"../../internal/declaration": {"fault": 2, "warn": 1, "Word": 0, "problem.New": 0},
 	"../../internal/schema":      {"fault": 1, "problem.New": 0},
 	"../../internal/doctor":      {"problem.New": 0, "fine": 0, "skip": 0, "found": 1, "fix": 0, "Word": 0},
+	"../../internal/identity":    {"problem.New": 0, "T": 0},
 	"../../internal/ledger":      {"problem.New": 0},
 	"../../internal/lock":        {"problem.New": 0},
 	"../../internal/seal":        {"problem.New": 0},
@@ -52,6 +53,7 @@ var speakers = map[string]map[string]int{
 	"../../transport/hostkey":    {"problem.New": 0},
 	"../../transport/proxy":      {"problem.New": 0},
 	"../../transport/sshkey":     {"problem.New": 0, "Found": 0, "Hint": 0},
+	"../../internal/wire":        {"problem.New": 0, "T": 0},
 	"../../internal/xmlstream":   {"Problem": 0},
 }
 

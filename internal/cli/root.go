@@ -2,18 +2,16 @@ package cli
 
 import (
 	"log/slog"
-	"maps"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/durable"
 	"github.com/socbatch/socbatch/internal/failure"
+	"github.com/socbatch/socbatch/internal/identity"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/near"
 	"github.com/socbatch/socbatch/internal/secret"
@@ -38,9 +36,7 @@ type program struct {
 	keyring    secret.Keyring  // nil: that of the system
 	readable   map[string]bool // files of which was warned
 
-	certificates map[string]certificateMemo // nil: not read yet
-	endTold      string                     // the certificate whose end was told
-	touchNothing bool                       // --dry-run
+	signers *identity.Certificates
 
 	pauseAtEnd      bool
 	fromDesktop     func() bool // started by a double click, a drop or a shortcut (Windows)
@@ -279,7 +275,7 @@ func (a *program) config() (config.Config, error) {
 	if err := c.Check(); err != nil {
 		return c, err
 	}
-	a.warnOfEnd(c)
+	a.certificates().WarnOfEnd(c)
 	return c, nil
 }
 
@@ -293,13 +289,5 @@ func (a *program) needSender() (config.Config, error) {
 }
 
 func (a *program) openLedger(ctx context.Context, c config.Config) (*ledger.Ledger, error) {
-	l, err := ledger.Open(ctx, app.WorkspaceOf(c).Ledger(), a.now)
-	if err != nil {
-		return nil, err
-	}
-	l.Tell(slices.Collect(maps.Keys(app.Hooks(c)))...)
-	if a.ledgerStep != nil {
-		l.OnStep(a.ledgerStep)
-	}
-	return l, nil
+	return a.wire().OpenLedger(ctx, c)
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/socbatch/socbatch/internal/answers"
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/declaration"
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/lock"
@@ -26,7 +27,6 @@ import (
 	"github.com/socbatch/socbatch/internal/problem"
 	"github.com/socbatch/socbatch/internal/report"
 	"github.com/socbatch/socbatch/internal/testkit"
-	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/sign"
 	"github.com/socbatch/socbatch/transport"
@@ -187,7 +187,7 @@ func TestErrorsAreSaid(t *testing.T) {
 			&inbox.SourceError{Path: "x.xml", Err: fs.ErrNotExist},
 			&inbox.SourceError{Path: "x.xml", Err: fmt.Errorf("%w: 5 bytes, 4 allowed", inbox.ErrTooLarge)},
 			host,
-			wording.AskWhom(host, "Eranova"),
+			failure.AskWhom(host, "Eranova"),
 			connecting(transport.Temporary, transport.ErrTimedOut, os.ErrDeadlineExceeded),
 			connecting(transport.Temporary, transport.ErrNotSSH, io.EOF),
 			connecting(transport.Permanent, nil, &proxy.Error{Proxy: "proxy:3128", Reason: proxy.ErrAuthentication, Err: errors.New("HTTP status 407")}),

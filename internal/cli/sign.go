@@ -66,11 +66,11 @@ func runSign(ctx context.Context, a *program, o signOptions) error {
 	if o.text != "" {
 		c.Identity.Text = o.text
 	}
-	form, err := textForm(c)
+	form, err := app.TextForm(c)
 	if err != nil {
 		return err
 	}
-	id, err := a.identity(ctx, c)
+	id, err := a.certificates().Open(ctx, c, false)
 	if err != nil {
 		return err
 	}

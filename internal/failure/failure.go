@@ -201,3 +201,28 @@ func (t *Tally) Result(together func([]Class) Class) error {
 	}
 	return New(together(t.Classes), t.First)
 }
+
+// contactError is a host key that is not accepted, with whom to ask.
+type contactError struct {
+	error
+	contact string
+}
+
+func (e *contactError) Unwrap() error { return e.error }
+
+// AskWhom tells an error about a host key whom to ask; other errors, and keys that
+// are merely new, stay as they are.
+func AskWhom(err error, contact string) error {
+	if host, ok := errors.AsType[*hostkey.Error](err); ok && contact != "" && !errors.Is(host, hostkey.ErrUnknown) {
+		return &contactError{err, contact}
+	}
+	return err
+}
+
+// ContactOf is whom to ask about an error; empty: nobody in particular.
+func ContactOf(err error) string {
+	if e, ok := errors.AsType[*contactError](err); ok {
+		return e.contact
+	}
+	return ""
+}

@@ -152,12 +152,7 @@ func Explain(err error) Explanation {
 	case errors.Is(err, naming.ErrSequenceExhausted):
 		x.hint("submit again tomorrow: a new day begins at 00001")
 	case errors.As(err, &host):
-		var office *contactError
-		contact := ""
-		if errors.As(err, &office) {
-			contact = office.contact
-		}
-		hostKeyHints(&x, host, contact)
+		hostKeyHints(&x, host, failure.ContactOf(err))
 	case errors.As(err, &hostFile):
 		x.hint("repair or remove that line: a damaged file is not used at all, since the line could be one that revokes a key")
 	case errors.As(err, &clock):
@@ -334,22 +329,6 @@ func (x *Explanation) ledgerHint(t ledger.Trouble) {
 
 // ConfirmKey says how a new key comes to be accepted.
 const ConfirmKey = "compare the fingerprint with the one that the office gives you by telephone; if it is the same, accept it once: socbatch hostkey accept %s"
-
-// contactError is a host key that is not accepted, with whom to ask.
-type contactError struct {
-	error
-	contact string
-}
-
-func (e *contactError) Unwrap() error { return e.error }
-
-// AskWhom tells an error about a host key whom to ask.
-func AskWhom(err error, contact string) error {
-	if host, ok := errors.AsType[*hostkey.Error](err); ok && contact != "" && !errors.Is(host, hostkey.ErrUnknown) {
-		return &contactError{err, contact}
-	}
-	return err
-}
 
 func hostKeyHints(x *Explanation, e *hostkey.Error, contact string) {
 	x.Kind = "host-key"
