@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/socbatch/socbatch/internal/config"
-	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/naming"
@@ -127,7 +126,7 @@ func runCertShow(ctx context.Context, a *program, o certOptions) error {
 		}
 		s.signs = s.unfit == nil
 	}
-	out := []contract.Certificate{}
+	out := []jsonCert{}
 	for i, s := range list {
 		if i > 0 {
 			a.ui.result("")
@@ -303,9 +302,28 @@ func runCertExport(ctx context.Context, a *program, o certOptions) error {
 	return nil
 }
 
-func certJSON(s shownCert, now time.Time) contract.Certificate {
+// jsonCert is a certificate for programs.
+type jsonCert struct {
+	File      string    `json:"file"`
+	Role      string    `json:"role,omitempty"` // current, next
+	Owner     string    `json:"owner"`
+	Issuer    string    `json:"issuer"`
+	Serial    string    `json:"serial"`
+	NotBefore time.Time `json:"not_before"`
+	NotAfter  time.Time `json:"not_after"`
+	DaysLeft  int       `json:"days_left"`
+	Key       string    `json:"key"`
+	KeyUsage  []string  `json:"key_usage"`
+	SHA256    string    `json:"sha256"`
+	SHA1      string    `json:"sha1"`
+	CanSign   bool      `json:"can_sign"`
+	Problem   string    `json:"problem,omitempty"`
+	SignsNow  bool      `json:"signs_now"`
+}
+
+func certJSON(s shownCert, now time.Time) jsonCert {
 	i := sign.Describe(s.cert)
-	out := contract.Certificate{
+	out := jsonCert{
 		File: s.path, Role: s.role, Owner: i.Owner, Issuer: i.Issuer, Serial: i.Serial,
 		NotBefore: i.NotBefore.UTC(), NotAfter: i.NotAfter.UTC(), DaysLeft: daysLeft(now, i.NotAfter),
 		Key: i.Key, KeyUsage: append([]string{}, i.KeyUsage...), SHA256: i.Fingerprint, SHA1: i.SHA1,

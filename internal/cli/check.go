@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -16,12 +17,13 @@ import (
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/config"
-	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/declaration"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/ledger/sqlite"
 	"github.com/socbatch/socbatch/internal/problem"
+	"github.com/socbatch/socbatch/internal/reply"
 	"github.com/socbatch/socbatch/internal/schema"
 	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
@@ -133,7 +135,7 @@ type checker struct {
 	options     checkOptions
 	config      config.Config
 	environment naming.Environment // from the flag; empty: see each file
-	ledger      *ledger.Ledger     // nil: there is none
+	ledger      ledger.Ledger      // nil: there is none
 	schemas     *schema.Dir        // nil: files are not compared with schemas
 }
 
@@ -234,7 +236,7 @@ func (k *checker) openLedger(ctx context.Context) {
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return
 	}
-	l, err := ledger.OpenForReading(ctx, path)
+	l, err := sqlite.OpenForReading(ctx, path)
 	switch {
 	case errors.Is(err, ledger.ErrOlder):
 		k.app.ui.warn("whether a file was sent before is not known: the ledger is that of an older version of socbatch")
@@ -616,7 +618,7 @@ func (k *checker) report(all []checked) error {
 	strict := k.options.strict
 	var classes []failure.Class
 	wrong, already := 0, 0
-	list := []contract.Checked{}
+	list := []jsonChecked{}
 	replies := false
 	for i := range all {
 		c := &all[i]
@@ -649,8 +651,8 @@ func (k *checker) report(all []checked) error {
 		u.say("%s: %d ok, %d wrong, %d already sent", count(len(all), "%d file", "%d files"), len(all)-wrong-already, wrong, already)
 	}
 	out := struct {
-		Files []contract.Checked `json:"files"`
-		Error *contract.Error    `json:"error,omitempty"`
+		Files []jsonChecked `json:"files"`
+		Error *explanation  `json:"error,omitempty"`
 	}{Files: list}
 	class := failure.Together(classes)
 	if class == failure.None {
@@ -727,22 +729,61 @@ func checkErrorWords(err error) lang.Text {
 	return explain(err).Message
 }
 
-func checkedJSON(c *checked, class failure.Class) contract.Checked {
-	out := contract.Checked{
-		File: c.file, Copy: c.copy, OK: class == failure.None, Code: contract.ExitCode(class), Application: c.application, Environment: string(c.environment),
-		ComparedWith: c.schema, SameAs: c.twin, Faults: []contract.Fault{},
+type jsonChecked struct {
+	File         string           `json:"file"`
+	Copy         string           `json:"copy,omitempty"`
+	OK           bool             `json:"ok"`
+	Code         int              `json:"code"`
+	Application  string           `json:"application,omitempty"`
+	Environment  string           `json:"environment,omitempty"`
+	Root         string           `json:"root,omitempty"`
+	Reply        *jsonReplyKind   `json:"reply,omitempty"`
+	Schema       string           `json:"schema,omitempty"`
+	ComparedWith string           `json:"compared_with,omitempty"`
+	Forms        int              `json:"forms"`
+	Size         int64            `json:"size"`
+	SHA256       string           `json:"sha256,omitempty"`
+	Faults       []jsonFault      `json:"faults"`
+	AlreadySent  *jsonAlreadySent `json:"already_sent,omitempty"`
+	SameAs       string           `json:"same_as,omitempty"`
+	Error        *explanation     `json:"error,omitempty"`
+}
+
+// jsonReplyKind says which reply a file is.
+type jsonReplyKind struct {
+	Application string     `json:"application,omitempty"`
+	Kind        reply.Kind `json:"kind"`
+}
+
+type jsonFault struct {
+	ID      string `json:"id,omitempty"`
+	Warning bool   `json:"warning"`
+	Line    int    `json:"line,omitempty"`
+	Message string `json:"message"`
+}
+
+type jsonAlreadySent struct {
+	Name   string     `json:"name"`
+	State  string     `json:"state"`
+	SentAt *time.Time `json:"sent_at,omitempty"`
+}
+
+func checkedJSON(c *checked, class failure.Class) jsonChecked {
+	out := jsonChecked{
+		File: c.file, Copy: c.copy, OK: class == failure.None, Code: codes[class], Application: c.application, Environment: string(c.environment),
+		ComparedWith: c.schema, SameAs: c.twin, Faults: []jsonFault{},
 	}
 	if c.reply != nil {
-		out.Reply = &contract.ReplyKind{Application: c.reply.Application, Kind: c.reply.Kind}
+		out.Reply = &jsonReplyKind{c.reply.Application, c.reply.Kind}
 	}
 	if p := c.frozen; p != nil {
 		out.Root, out.Schema, out.Forms, out.Size, out.SHA256 = p.Root, p.Info.Schema, p.Info.Forms, p.Size, p.Hash.String()
 	}
 	for _, f := range c.faults {
-		out.Faults = append(out.Faults, contract.Fault{ID: f.ID, Warning: f.Warning, Line: f.Line, Message: f.String()})
+		out.Faults = append(out.Faults, jsonFault{ID: f.ID, Warning: f.Warning, Line: f.Line, Message: f.String()})
 	}
 	if s := c.already; s != nil {
-		out.AlreadySent = &contract.AlreadySent{Name: s.Set.String(), State: string(s.State)}
+		out.AlreadySent = &jsonAlreadySent{Name: s.Set.String(), State: string(s.State)}
 		if !s.SentAt.IsZero() {
 			out.AlreadySent.SentAt = &s.SentAt
 		}

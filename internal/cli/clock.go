@@ -3,12 +3,12 @@ package cli
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/config"
-	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/wording"
 )
@@ -43,15 +43,23 @@ now, it is refused.`,
 	return cmd
 }
 
+type jsonClock struct {
+	Now      time.Time  `json:"now"`
+	Latest   *time.Time `json:"latest"`
+	Office   *time.Time `json:"office"`
+	Behind   bool       `json:"behind"`
+	Accepted bool       `json:"accepted"`
+}
+
 func runClock(ctx context.Context, a *program, o clockOptions) error {
 	reason := strings.TrimSpace(o.reason)
 	if o.accept != (reason != "") {
 		return usagef("--accept needs a reason for the ledger: --reason \"…\"; nothing was changed")
 	}
-	return a.withLedger(ctx, func(_ config.Config, l *ledger.Ledger) error {
+	return a.withLedger(ctx, func(_ config.Config, l ledger.Ledger) error {
 		look := a.core().Clock
 		if o.accept {
-			look = func(ctx context.Context, l *ledger.Ledger) (app.ClockReport, error) {
+			look = func(ctx context.Context, l ledger.Ledger) (app.ClockReport, error) {
 				return a.core().AcceptClock(ctx, l, reason)
 			}
 		}
@@ -60,7 +68,7 @@ func runClock(ctx context.Context, a *program, o clockOptions) error {
 			return err
 		}
 		tellClock(a, r)
-		a.ui.object(contract.Clock{Now: r.Now.UTC(), Latest: contract.Time(r.Latest), Office: contract.Time(r.Office), Behind: r.Behind, Accepted: r.Accepted})
+		a.ui.object(jsonClock{Now: r.Now.UTC(), Latest: timeOrNil(r.Latest), Office: timeOrNil(r.Office), Behind: r.Behind, Accepted: r.Accepted})
 		return nil
 	})
 }

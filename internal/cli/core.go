@@ -7,9 +7,9 @@ import (
 
 	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/config"
-	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/ledger/sqlite"
 	"github.com/socbatch/socbatch/sign"
 	"github.com/socbatch/socbatch/transport"
 )
@@ -32,12 +32,12 @@ func (a *program) core() *app.App {
 			return a.identity(ctx, c)
 		},
 		OpenLedger: a.openLedger,
-		OpenLedgerAt: func(ctx context.Context, path string) (*ledger.Ledger, error) {
-			return ledger.Open(ctx, path, a.now)
+		OpenLedgerAt: func(ctx context.Context, path string) (ledger.Ledger, error) {
+			return sqlite.Open(ctx, path, sqlite.Options{Now: a.now})
 		},
-		Document: contract.NewHookDocument,
+		Document: hookJSON,
 		Environ:  os.Environ,
-		ExitCode: func(class string) int { return contract.ExitCode(failure.Class(class)) },
+		ExitCode: func(class string) int { return codes[failure.Class(class)] },
 		Disk:     &a.disk,
 		Now:      a.now,
 		Log:      a.log,

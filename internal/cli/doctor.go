@@ -17,7 +17,6 @@ import (
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/config"
-	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/doctor"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
@@ -284,18 +283,26 @@ func (a *program) tellResult(r doctor.Result) {
 	}
 }
 
+type jsonCheck struct {
+	ID      string      `json:"id"`
+	State   string      `json:"state"`
+	Finding string      `json:"finding,omitempty"`
+	Message lang.Text   `json:"message"`
+	Hints   []lang.Text `json:"hints"`
+}
+
 // doctorResult prints the JSON and decides the exit code: that of the first
 // failure.
 func doctorResult(a *program, results []doctor.Result) error {
 	out := struct {
-		Checks   []contract.DoctorCheck `json:"checks"`
-		Failed   int                    `json:"failed"`
-		Warnings int                    `json:"warnings"`
-		Error    *contract.Error        `json:"error,omitempty"`
-	}{Checks: []contract.DoctorCheck{}}
+		Checks   []jsonCheck  `json:"checks"`
+		Failed   int          `json:"failed"`
+		Warnings int          `json:"warnings"`
+		Error    *explanation `json:"error,omitempty"`
+	}{Checks: []jsonCheck{}}
 	var first *doctor.Result
 	for i, r := range results {
-		c := contract.DoctorCheck{ID: string(r.Check), State: string(r.State), Finding: string(r.Finding), Message: wording.Of(r.Says), Hints: []lang.Text{}}
+		c := jsonCheck{ID: string(r.Check), State: string(r.State), Finding: string(r.Finding), Message: wording.Of(r.Says), Hints: []lang.Text{}}
 		for _, f := range r.Fixes {
 			c.Hints = append(c.Hints, wording.Of(f))
 		}
@@ -318,7 +325,7 @@ func doctorResult(a *program, results []doctor.Result) error {
 		}
 		err = failure.New(class, errorf("%s: %s", first.Check.Title(), first.Says))
 		x := explain(err)
-		x.Hints = out.Checks[slices.IndexFunc(out.Checks, func(c contract.DoctorCheck) bool { return c.State == string(doctor.Failed) })].Hints
+		x.Hints = out.Checks[slices.IndexFunc(out.Checks, func(c jsonCheck) bool { return c.State == string(doctor.Failed) })].Hints
 		out.Error = &x
 		a.ui.say("%s, %s", count(out.Failed, "%d failure", "%d failures"), count(out.Warnings, "%d warning", "%d warnings"))
 		err = toldError{err}
@@ -333,7 +340,7 @@ func doctorResult(a *program, results []doctor.Result) error {
 
 // dropCopy removes the frozen copy of a set that was given up from the
 // beginning: it is of no use later, and the ledger says that it is gone.
-func dropCopy(ctx context.Context, l *ledger.Ledger, spool *inbox.Spool, s inbox.Submission) error {
+func dropCopy(ctx context.Context, l ledger.Ledger, spool *inbox.Spool, s inbox.Submission) error {
 	copies := []ledger.Holding{{Kind: ledger.HeldSet, ID: s.ID}}
 	if err := l.BeginPrune(ctx, copies); err != nil {
 		return err

@@ -3,25 +3,26 @@ package cli
 import (
 	"os"
 
-	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/failure"
+	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/problem"
+	"github.com/socbatch/socbatch/internal/wording"
 )
 
-// Exit codes, for short.
+// Exit codes. docs/exit-codes.md and exitCodes say the same.
 const (
-	exitDone        = contract.ExitDone
-	exitFailed      = contract.ExitFailed
-	exitUsage       = contract.ExitUsage
-	exitPartly      = contract.ExitPartly
-	exitCredentials = contract.ExitCredentials
-	exitTemporary   = contract.ExitTemporary
-	exitRefused     = contract.ExitRefused
-	exitAlready     = contract.ExitAlready
-	exitNoAnswer    = contract.ExitNoAnswer
-	exitUnknown     = contract.ExitUnknown
-	exitLocked      = contract.ExitLocked
-	exitInterrupted = contract.ExitInterrupted
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitPartly      = 3
+	exitCredentials = 4
+	exitTemporary   = 5
+	exitRefused     = 6
+	exitAlready     = 7
+	exitNoAnswer    = 8
+	exitUnknown     = 9
+	exitLocked      = 11
+	exitInterrupted = 130
 )
 
 // exitCodes are the exit codes, what they mean, and what to do then, in English.
@@ -43,11 +44,37 @@ var exitCodes = []struct {
 	{exitInterrupted, "interrupted", "Give the same command again. It goes on where it stopped."},
 }
 
-// exitCode is the exit code of an error.
-func exitCode(err error) int { return contract.ExitCode(failure.ClassOf(err)) }
+// codes are the exit codes of the classes of errors.
+var codes = map[failure.Class]int{
+	failure.None: exitDone, failure.Failed: exitFailed, failure.Usage: exitUsage, failure.Partly: exitPartly,
+	failure.Credentials: exitCredentials, failure.Temporary: exitTemporary, failure.Refused: exitRefused,
+	failure.AlreadySent: exitAlready, failure.NoAnswer: exitNoAnswer, failure.Unknown: exitUnknown,
+	failure.Locked: exitLocked, failure.Interrupted: exitInterrupted,
+}
 
-// explain says what happened, and what to do next.
-func explain(err error) contract.Error { return contract.NewError(err) }
+// exitCode is the exit code of an error.
+func exitCode(err error) int { return codes[failure.ClassOf(err)] }
+
+// explanation is an error as --json prints it.
+type explanation struct {
+	Code    int         `json:"code"`  // exit code
+	Class   string      `json:"class"` // stable word for programs
+	Message lang.Text   `json:"message"`
+	Hints   []lang.Text `json:"hints"`
+}
+
+// explain says what happened, to which file, what was not done, and what to do
+// next.
+func explain(err error) explanation {
+	x := wording.Explain(err)
+	return explanation{Code: codes[x.Class], Class: x.Kind, Message: x.Message, Hints: x.Hints}
+}
+
+// of gives the error of a whole the class that all together have.
+func (x explanation) of(class failure.Class) explanation {
+	x.Code, x.Class = codes[class], string(class)
+	return x
+}
 
 func usagef(format string, args ...any) error {
 	return &failure.UsageError{Err: problem.New(format, args...)}

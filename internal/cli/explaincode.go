@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/errorid"
 	"github.com/socbatch/socbatch/internal/lang"
 )
@@ -28,6 +27,22 @@ shown with the place where the office explains it.`,
 	}
 }
 
+// jsonCode is a code with its texts by language.
+type jsonCode struct {
+	Code   string                     `json:"code"`
+	Kind   errorid.Kind               `json:"kind"`
+	Zone   string                     `json:"zone,omitempty"`
+	Number string                     `json:"number"`
+	Known  bool                       `json:"known"`
+	Texts  map[lang.Language]jsonText `json:"texts"`
+}
+
+type jsonText struct {
+	Means string `json:"means,omitempty"`
+	Do    string `json:"do,omitempty"`
+	Where string `json:"where,omitempty"` // where the office explains it
+}
+
 func runExplain(_ context.Context, a *program, args []string) error {
 	ids := make([]errorid.ID, len(args))
 	for i, arg := range args {
@@ -36,7 +51,7 @@ func runExplain(_ context.Context, a *program, args []string) error {
 			return usagef("%s is not an error code: write ACRF-125, 125 or 90017-250", printable(arg))
 		}
 	}
-	list := []contract.Code{}
+	list := []jsonCode{}
 	for _, id := range ids {
 		list = append(list, codeJSON(id))
 		means, do := codeWords(id, a.ui.lang)
@@ -63,11 +78,11 @@ func codeWords(id errorid.ID, l lang.Language) (means string, do []string) {
 	return x.Means, do
 }
 
-func codeJSON(id errorid.ID) contract.Code {
-	out := contract.Code{Code: id.String(), Kind: id.Kind, Zone: id.Zone, Number: id.Number, Texts: map[lang.Language]contract.Text{}}
+func codeJSON(id errorid.ID) jsonCode {
+	out := jsonCode{Code: id.String(), Kind: id.Kind, Zone: id.Zone, Number: id.Number, Texts: map[lang.Language]jsonText{}}
 	for _, l := range lang.Languages() {
 		x, known := errorid.Lookup(id, l)
-		text := contract.Text{Means: x.Means, Do: x.Do}
+		text := jsonText{Means: x.Means, Do: x.Do}
 		if !known || id.Kind == errorid.Notification {
 			text.Where = errorid.Where(id.Kind, l)
 		}

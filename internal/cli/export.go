@@ -17,7 +17,6 @@ import (
 	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/archive"
 	"github.com/socbatch/socbatch/internal/config"
-	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/export"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
@@ -88,7 +87,7 @@ func runExport(ctx context.Context, a *program, o exportOptions) error {
 	if _, err := os.Lstat(path); err == nil {
 		return existsError(path)
 	}
-	return a.withLedger(ctx, func(c config.Config, l *ledger.Ledger) (err error) {
+	return a.withLedger(ctx, func(c config.Config, l ledger.Ledger) (err error) {
 		held, err := lock.Acquire(ctx, app.WorkspaceOf(c).Locks(), archive.Lock, "socbatch export", o.lockWait)
 		if err != nil {
 			return err
@@ -231,7 +230,7 @@ func exportResult(a *program, e exported) error {
 		}
 	}
 	var err error
-	out := contract.Export{File: e.path, Size: e.size, SHA256: e.hash, Encrypted: e.sealed, Rows: s.Rows, Files: s.Files, Sealed: s.Sealed, Pruned: s.Pruned, Problems: s.Problems}
+	out := jsonExport{File: e.path, Size: e.size, SHA256: e.hash, Encrypted: e.sealed, Rows: s.Rows, Files: s.Files, Sealed: s.Sealed, Pruned: s.Pruned, Problems: s.Problems}
 	if n := len(s.Problems); n > 0 {
 		err = failure.New(failure.Partly, errorf("the ZIP is written; not as the ledger says: %s", count(n, "%d file", "%d files")))
 		x := explain(err)
@@ -239,6 +238,19 @@ func exportResult(a *program, e exported) error {
 	}
 	u.object(out)
 	return err
+}
+
+type jsonExport struct {
+	File      string           `json:"file"`
+	Size      int64            `json:"size"`
+	SHA256    string           `json:"sha256"`
+	Encrypted bool             `json:"encrypted"`
+	Rows      map[string]int   `json:"rows"` // by table of the ledger
+	Files     int              `json:"files"`
+	Sealed    int              `json:"sealed"` // files that are encrypted in the ZIP
+	Pruned    int              `json:"pruned"`
+	Problems  []export.Problem `json:"problems"`
+	Error     *explanation     `json:"error,omitempty"`
 }
 
 // exportReadme is the page that explains the ZIP.

@@ -11,7 +11,6 @@ import (
 	"github.com/socbatch/socbatch/internal/answers"
 	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/config"
-	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/reply"
 	"github.com/socbatch/socbatch/internal/wording"
@@ -78,7 +77,7 @@ func endFetch(a *program, r app.FetchResult, err error) {
 	if len(r.Reports) > 0 && err == nil && r.New() == 0 {
 		a.ui.say("nothing new")
 	}
-	out := contract.NewFetch(r)
+	out := fetchJSON(r)
 	if err != nil {
 		x := explain(err)
 		out.Error = &x
@@ -89,9 +88,9 @@ func endFetch(a *program, r app.FetchResult, err error) {
 // tellRead tells programs of the replies and of what became of the sets.
 func tellRead(a *program, read []answers.Result) {
 	for _, r := range read {
-		a.ui.event("reply", map[string]any{"reply": contract.NewReply(r)})
+		a.ui.event("reply", map[string]any{"reply": replyJSON(r)})
 		for _, s := range r.Submissions {
-			a.ui.event("submission", map[string]any{"submission": contract.NewSubmission(s)})
+			a.ui.event("submission", map[string]any{"submission": submissionJSON(s)})
 		}
 	}
 }

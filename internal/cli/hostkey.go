@@ -14,7 +14,6 @@ import (
 
 	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/config"
-	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/secret"
 	"github.com/socbatch/socbatch/internal/wording"
@@ -129,6 +128,16 @@ func hostKeyState(err error) string {
 	return keyUnknown
 }
 
+type jsonHostKey struct {
+	KeyType     string `json:"key_type,omitempty"`
+	Fingerprint string `json:"fingerprint,omitempty"`
+	MD5         string `json:"md5,omitempty"`
+	State       string `json:"state,omitempty"`
+	Host        string `json:"host,omitempty"`
+	File        string `json:"file,omitempty"`
+	Line        int    `json:"line,omitempty"`
+}
+
 // keyPlace says where a key stands that is accepted.
 func keyPlace(file string, line int) lang.Text {
 	if file == "" {
@@ -152,11 +161,11 @@ func runShowHostKey(ctx context.Context, a *program) error {
 	}
 	host := address(c)
 	refused := map[string]error{}
-	keys := make([]contract.HostKey, len(p.Keys))
+	keys := make([]jsonHostKey, len(p.Keys))
 	accepted := false
 	for i, key := range p.Keys {
 		err := v.Check(host, key)
-		k := contract.HostKey{KeyType: key.Type(), Fingerprint: hostkey.Fingerprint(key), MD5: ssh.FingerprintLegacyMD5(key), State: hostKeyState(err)}
+		k := jsonHostKey{KeyType: key.Type(), Fingerprint: hostkey.Fingerprint(key), MD5: ssh.FingerprintLegacyMD5(key), State: hostKeyState(err)}
 		if by, ok := v.Accepted(host, key); ok {
 			k.File, k.Line, accepted = by.File, by.Line, true
 		}
@@ -250,9 +259,9 @@ func runListHostKeys(a *program) error {
 	if _, err := verifier(c); err != nil { // pins that are none
 		return err
 	}
-	keys := []contract.HostKey{}
+	keys := []jsonHostKey{}
 	for _, pin := range c.Endpoint.HostKeys {
-		keys = append(keys, contract.HostKey{Fingerprint: pin, Host: address(c), State: keyAccepted})
+		keys = append(keys, jsonHostKey{Fingerprint: pin, Host: address(c), State: keyAccepted})
 	}
 	for _, file := range append([]string{app.WorkspaceOf(c).KnownHosts()}, c.Endpoint.KnownHosts...) {
 		lines, err := hostkey.List(file)
@@ -281,12 +290,12 @@ func runListHostKeys(a *program) error {
 	return nil
 }
 
-func keyOf(l hostkey.Line, state string) contract.HostKey {
+func keyOf(l hostkey.Line, state string) jsonHostKey {
 	hosts := make([]string, len(l.Hosts))
 	for i, h := range l.Hosts {
 		hosts[i] = hostkey.Host(h)
 	}
-	return contract.HostKey{KeyType: l.KeyType, Fingerprint: l.Fingerprint, Host: strings.Join(hosts, ","), File: l.File, Line: l.Number, State: state}
+	return jsonHostKey{KeyType: l.KeyType, Fingerprint: l.Fingerprint, Host: strings.Join(hosts, ","), File: l.File, Line: l.Number, State: state}
 }
 
 func runRemoveHostKey(ctx context.Context, a *program, which string, yes bool) error {
@@ -324,7 +333,7 @@ func runRemoveHostKey(ctx context.Context, a *program, which string, yes bool) e
 	if err != nil {
 		return err
 	}
-	removed := make([]contract.HostKey, len(gone))
+	removed := make([]jsonHostKey, len(gone))
 	for i, l := range gone {
 		k := keyOf(l, "")
 		a.ui.result("removed  %s %s for %s", printable(k.KeyType), k.Fingerprint, printable(k.Host))
@@ -336,9 +345,9 @@ func runRemoveHostKey(ctx context.Context, a *program, which string, yes bool) e
 }
 
 // tellStillAccepted warns of what accepts the server, or the keys, all the same.
-func (a *program) tellStillAccepted(c config.Config, host string, removed []contract.HostKey) error {
+func (a *program) tellStillAccepted(c config.Config, host string, removed []jsonHostKey) error {
 	same := func(fingerprint string) bool {
-		return slices.ContainsFunc(removed, func(k contract.HostKey) bool { return k.Fingerprint == fingerprint })
+		return slices.ContainsFunc(removed, func(k jsonHostKey) bool { return k.Fingerprint == fingerprint })
 	}
 	for _, pin := range c.Endpoint.HostKeys {
 		if same(pin) {

@@ -3,7 +3,6 @@ package cli
 import (
 	"path/filepath"
 
-	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/transport/sshkey"
 )
 
@@ -70,8 +69,28 @@ func (s *setUp) tellSandbox() {
 	u.result("  %s", "socbatch doctor")
 }
 
-func (s *setUp) json() contract.Init {
-	out := contract.Init{
+type jsonInit struct {
+	Config      string   `json:"config"`
+	Changed     bool     `json:"changed"`
+	Sender      string   `json:"sender"`
+	User        string   `json:"user"`
+	Environment string   `json:"environment"`
+	Key         string   `json:"key"`
+	KeyIsNew    bool     `json:"key_is_new"`
+	KeySHA256   string   `json:"key_sha256"`
+	P12         string   `json:"p12,omitempty"`
+	Passwords   string   `json:"passwords,omitempty"`
+	Upload      []string `json:"upload"`
+	Host        string   `json:"host,omitempty"`
+	HostKey     string   `json:"host_key,omitempty"`
+	Accepted    bool     `json:"host_key_accepted"`
+	Sandbox     bool     `json:"sandbox"`
+	Outgoing    string   `json:"outgoing,omitempty"`
+	Examples    string   `json:"examples,omitempty"`
+}
+
+func (s *setUp) json() jsonInit {
+	out := jsonInit{
 		Config: s.path, Changed: true, Sender: s.sender, User: s.user, Environment: string(s.environment), Key: s.key, KeyIsNew: s.made,
 		KeySHA256: sshkey.Describe(s.public).SHA256, P12: s.p12, Passwords: s.where, Upload: []string{}, Host: s.shown.host, HostKey: s.shown.fingerprint,
 		Accepted: s.shown.accepted, Sandbox: s.options.sandbox, Outgoing: s.outgoing, Examples: s.options.examples,

@@ -17,7 +17,6 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/socbatch/socbatch/internal/config"
-	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/secret"
@@ -464,7 +463,7 @@ func runKeysShow(ctx context.Context, a *program, o keyOptions) error {
 			return err
 		}
 	}
-	out := []contract.Key{}
+	out := []jsonKey{}
 	for i, k := range list {
 		out = append(out, keyJSON(k.path, k.role, k.Inspection))
 		switch {
@@ -707,9 +706,26 @@ func (a *program) setAside(old string) string {
 	return stem
 }
 
-func keyJSON(path, role string, in sshkey.Inspection) contract.Key {
+// jsonKey is a key for programs.
+type jsonKey struct {
+	File        string `json:"file"`
+	Role        string `json:"role,omitempty"` // key, next
+	Private     bool   `json:"private"`
+	Encrypted   bool   `json:"encrypted"`
+	Form        string `json:"form"`
+	Type        string `json:"type"`
+	Bits        int    `json:"bits"`
+	Registrable bool   `json:"registrable"`
+	SHA256      string `json:"sha256"`
+	MD5         string `json:"md5"`
+	Comment     string `json:"comment"`
+	OpenSSH     string `json:"openssh"`
+	SSH2        string `json:"ssh2"`
+}
+
+func keyJSON(path, role string, in sshkey.Inspection) jsonKey {
 	i := sshkey.Describe(in.Public)
-	return contract.Key{
+	return jsonKey{
 		File: path, Role: role, Private: in.Private, Encrypted: in.Encrypted, Form: in.Format,
 		Type: i.Type, Bits: i.Bits, Registrable: i.Registrable(), SHA256: i.SHA256, MD5: i.MD5, Comment: in.Comment,
 		OpenSSH: string(sshkey.MarshalOpenSSH(in.Public, in.Comment)), SSH2: string(sshkey.MarshalRFC4716(in.Public, in.Comment)),

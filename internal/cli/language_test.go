@@ -53,6 +53,8 @@ var speakers = map[string]map[string]int{
 	"../../transport/proxy":      {"problem.New": 0},
 	"../../transport/sshkey":     {"problem.New": 0, "Found": 0, "Hint": 0},
 	"../../internal/xmlstream":   {"Problem": 0},
+
+	"../../internal/ledger/sqlite": {"problem.New": 0},
 }
 
 // technical are sentences of errors that stay English: details that are said with

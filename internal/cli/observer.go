@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"time"
+
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/app"
-	"github.com/socbatch/socbatch/internal/contract"
+	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/hook"
 	"github.com/socbatch/socbatch/internal/wording"
 )
@@ -48,7 +50,7 @@ func (o *observer) Event(e app.Event) {
 	case app.Resumed:
 		printResumed(a, e)
 	case app.Sent:
-		u.event("submission", map[string]any{"submission": contract.NewSubmission(e.Submission)})
+		u.event("submission", map[string]any{"submission": submissionJSON(e.Submission)})
 	case app.Previewed:
 		printWarnings(a, e.Result)
 		if e.Result.Err != nil {
@@ -67,7 +69,7 @@ func (o *observer) Event(e app.Event) {
 	case app.Found:
 		s := e.Submission
 		u.result("%s  %s  (found out by looking; nothing was sent under a new name)", u.mark(string(s.State), u.in(wording.StateWord(s.State))), s.Set)
-		u.object(map[string]any{"submission": contract.NewSubmission(s)})
+		u.object(map[string]any{"submission": submissionJSON(s)})
 	case app.Foreign, app.NotReady, app.Replaced, app.NotMoved, app.DirectoryEmpty:
 		printDirectory(a, e)
 	case app.Fetched:
@@ -196,4 +198,41 @@ func printDuties(a *program, e app.Event) {
 	case app.MetricsFailed:
 		u.warn("the metrics could not be written to %s: %s", printable(e.Path), wording.Sentence(e.Err))
 	}
+}
+
+// whole is the error of several results together, for programs.
+func whole(err error) explanation { return explain(err).of(failure.ClassOf(err)) }
+
+// hookDocument is what a hook reads from its standard input.
+type hookDocument struct {
+	Hook         string           `json:"hook"`
+	At           time.Time        `json:"at"`
+	Archive      string           `json:"archive,omitempty"`
+	Reply        *jsonStoredReply `json:"reply,omitempty"`
+	Submission   *jsonSubmission  `json:"submission,omitempty"`
+	Command      string           `json:"command,omitempty"`
+	Environments []string         `json:"environments,omitempty"`
+	Error        *explanation     `json:"error,omitempty"`
+}
+
+// hookJSON writes what a hook is told.
+func hookJSON(d app.HookDocument) []byte {
+	doc := hookDocument{Hook: d.Hook, At: d.At, Archive: d.Archive, Command: d.Command}
+	if d.Reply != nil {
+		doc.Reply = storedReplyJSON(*d.Reply)
+	}
+	if d.Submission != nil {
+		doc.Submission = submissionJSON(*d.Submission)
+	}
+	if d.Err != nil {
+		x := explain(d.Err)
+		if failure.ClassOf(d.Err) == failure.Partly {
+			x = x.of(failure.Partly)
+		}
+		doc.Error = &x
+	}
+	for _, e := range d.Environments {
+		doc.Environments = append(doc.Environments, string(e))
+	}
+	return []byte(contracted(doc))
 }

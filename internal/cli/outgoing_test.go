@@ -11,7 +11,6 @@ import (
 
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/app"
-	"github.com/socbatch/socbatch/internal/contract"
 )
 
 // Whoever ends the program is told once, and not of every file that waited; a GO
@@ -37,7 +36,7 @@ func TestInterruptedIsToldOnce(t *testing.T) {
 // Also a fetch that did not begin says what programs rely on.
 func TestNothingFetchedAsJSON(t *testing.T) {
 	t.Parallel()
-	if got, err := json.Marshal(contract.NewFetch(app.FetchResult{})); err != nil || string(got) != `{"sets":[],"replies":[],"left":[]}` {
+	if got, err := json.Marshal(fetchJSON(app.FetchResult{})); err != nil || string(got) != `{"sets":[],"replies":[],"left":[]}` {
 		t.Errorf("%s, %v", got, err)
 	}
 }

@@ -16,7 +16,6 @@ import (
 
 	"github.com/socbatch/socbatch/internal/archive"
 	"github.com/socbatch/socbatch/internal/config"
-	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
@@ -60,7 +59,7 @@ On a terminal it asks first; where nobody can be asked it needs --yes.`,
 }
 
 func runPrune(ctx context.Context, a *program, o pruneOptions) error {
-	return a.withLedger(ctx, func(c config.Config, l *ledger.Ledger) (err error) {
+	return a.withLedger(ctx, func(c config.Config, l ledger.Ledger) (err error) {
 		f, err := pruneFilter(a, c, o)
 		if err != nil {
 			return err
@@ -178,9 +177,23 @@ func pruneResult(a *program, f ledger.PruneFilter, p archive.Pruned, sets, repli
 	if p.Missing > 0 {
 		u.warn("no file is there of %s; check that archive and state_dir are those that were used then", count(p.Missing, "%d old reply or declaration", "%d old replies or declarations"))
 	}
-	out := contract.Prune{
+	out := jsonPrune{
 		DryRun: dry, Before: f.Before.UTC(), Environment: string(f.Environment), Replies: p.Replies, Declarations: p.Sets, Files: p.Files, Bytes: p.Bytes,
 		Missing: p.Missing, KeptReplies: replies, KeptDeclarations: sets,
 	}
 	u.object(out)
+}
+
+// jsonPrune is what prune removed, or would remove.
+type jsonPrune struct {
+	DryRun           bool           `json:"dry_run"`
+	Before           time.Time      `json:"before"`
+	Environment      string         `json:"environment,omitempty"`
+	Replies          int            `json:"replies"`
+	Declarations     int            `json:"declarations"`
+	Files            int            `json:"files"`
+	Bytes            int64          `json:"bytes"`
+	Missing          int            `json:"missing,omitempty"`
+	KeptReplies      map[string]int `json:"kept_replies"` // by the reason
+	KeptDeclarations map[string]int `json:"kept_declarations"`
 }

@@ -12,12 +12,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/socbatch/socbatch/internal/answers"
 	"github.com/socbatch/socbatch/internal/config"
-	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
@@ -107,14 +107,14 @@ func runReplies(ctx context.Context, a *program, o repliesOptions) (err error) {
 	if filter.Environment, filter.Since, err = chosen(a, o.environment, o.since); err != nil {
 		return err
 	}
-	return a.withLedger(ctx, func(_ config.Config, l *ledger.Ledger) error {
+	return a.withLedger(ctx, func(_ config.Config, l ledger.Ledger) error {
 		found, err := l.Replies(ctx, filter)
 		if err != nil {
 			return err
 		}
-		list := []*contract.StoredReply{}
+		list := []*jsonStoredReply{}
 		for _, r := range found {
-			list = append(list, contract.NewStoredReply(r))
+			list = append(list, storedReplyJSON(r))
 		}
 		a.ui.object(map[string]any{"replies": list})
 		if len(found) == 0 {
@@ -127,20 +127,16 @@ func runReplies(ctx context.Context, a *program, o repliesOptions) (err error) {
 }
 
 // chosen reads the filters that several commands have.
-func chosen(a *program, environment, since string) (env naming.Environment, from string, err error) {
+func chosen(a *program, environment, since string) (env naming.Environment, from time.Time, err error) {
 	if environment != "" {
 		if env, err = naming.ParseEnvironment(strings.ToUpper(environment)); err != nil {
-			return env, "", &failure.UsageError{Err: err}
+			return env, from, &failure.UsageError{Err: err}
 		}
 	}
 	if since != "" {
-		t, err := parseSince(since, a.now())
-		if err != nil {
-			return env, "", err
-		}
-		from = ledger.Moment(t)
+		from, err = parseSince(since, a.now())
 	}
-	return env, from, nil
+	return env, from, err
 }
 
 // tellUnknown warns of a filter that is probably a slip of the pen.
@@ -154,7 +150,7 @@ func (a *program) tellUnknown(application string) {
 }
 
 // withLedger does something with the ledger open.
-func (a *program) withLedger(ctx context.Context, do func(config.Config, *ledger.Ledger) error) error {
+func (a *program) withLedger(ctx context.Context, do func(config.Config, ledger.Ledger) error) error {
 	c, err := a.config()
 	if err != nil {
 		return err
@@ -225,7 +221,7 @@ func worstOutcome(o map[string]int) string {
 
 // findReplies gives the stored replies of a name: several, where it came with
 // other contents. NAME~ and the first digits of the SHA-256 is one of them.
-func findReplies(ctx context.Context, l *ledger.Ledger, name string) ([]ledger.ListedReply, error) {
+func findReplies(ctx context.Context, l ledger.Ledger, name string) ([]ledger.ListedReply, error) {
 	plain, hash, _ := strings.Cut(name, "~")
 	found, err := l.Replies(ctx, ledger.ReplyFilter{Name: plain})
 	found = slices.DeleteFunc(found, func(r ledger.ListedReply) bool { return !strings.HasPrefix(r.SHA256, strings.ToLower(hash)) })
@@ -236,7 +232,7 @@ func findReplies(ctx context.Context, l *ledger.Ledger, name string) ([]ledger.L
 }
 
 func openReply(ctx context.Context, a *program, o oneReplyOptions) error {
-	return a.withLedger(ctx, func(c config.Config, l *ledger.Ledger) error {
+	return a.withLedger(ctx, func(c config.Config, l ledger.Ledger) error {
 		found, err := findReplies(ctx, l, o.name)
 		if err != nil {
 			return err
@@ -263,9 +259,14 @@ func openReply(ctx context.Context, a *program, o oneReplyOptions) error {
 		if sealed {
 			a.ui.hint("it is encrypted; to write it in clear: socbatch replies open %s --to FILE", o.name)
 		}
-		a.ui.object(contract.Opened{Paths: paths, Sealed: sealed})
+		a.ui.object(jsonOpened{paths, sealed})
 		return nil
 	})
+}
+
+type jsonOpened struct {
+	Paths  []string `json:"paths"`
+	Sealed bool     `json:"sealed,omitempty"`
 }
 
 // goneError says why a reply cannot be opened.
@@ -318,7 +319,7 @@ func writeReply(ctx context.Context, a *program, c config.Config, found []ledger
 		return err
 	}
 	a.ui.result("written  %s", to)
-	a.ui.object(contract.Opened{Paths: []string{to}})
+	a.ui.object(jsonOpened{Paths: []string{to}})
 	return nil
 }
 
@@ -356,7 +357,7 @@ func copyReply(w io.Writer, from io.Reader, r ledger.Reply) error {
 }
 
 func showReply(ctx context.Context, a *program, o oneReplyOptions) error {
-	return a.withLedger(ctx, func(c config.Config, l *ledger.Ledger) error {
+	return a.withLedger(ctx, func(c config.Config, l ledger.Ledger) error {
 		found, err := findReplies(ctx, l, o.name)
 		if err != nil {
 			return err
@@ -366,9 +367,9 @@ func showReply(ctx context.Context, a *program, o oneReplyOptions) error {
 		if id != nil {
 			reader.Sealed = id.open
 		}
-		list := []contract.ShownReply{}
+		list := []jsonShownReply{}
 		for _, r := range found {
-			ties, err := l.AnswersIn(ctx, r.ID, contract.MaxShown)
+			ties, err := l.AnswersIn(ctx, r.ID, maxShown)
 			if err != nil {
 				return err
 			}
@@ -390,15 +391,15 @@ func showReply(ctx context.Context, a *program, o oneReplyOptions) error {
 // readShown reads a stored reply again, for all that the ledger does not keep.
 // Of one that was removed, or lies encrypted and cannot be read, there is what
 // the ledger keeps. The error is about the identity.
-func readShown(reader *answers.Reader, r ledger.ListedReply, ties []ledger.ReplyAnswer) (contract.ShownReply, error) {
-	out := contract.ShownReply{StoredReply: contract.NewStoredReply(r), Forms: []contract.Form{}}
+func readShown(reader *answers.Reader, r ledger.ListedReply, ties []ledger.ReplyAnswer) (jsonShownReply, error) {
+	out := jsonShownReply{jsonStoredReply: storedReplyJSON(r), Forms: []jsonForm{}}
 	byPosition := map[int]ledger.ReplyAnswer{}
 	for _, t := range ties {
 		byPosition[t.Position] = t
 	}
 	_, err := reader.Forms(r.Reply, func(f *reply.Form) error {
-		if len(out.Forms) < contract.MaxShown {
-			out.Forms = append(out.Forms, contract.NewForm(f, byPosition[f.Index]))
+		if len(out.Forms) < maxShown {
+			out.Forms = append(out.Forms, formJSON(f, byPosition[f.Index]))
 		}
 		return nil
 	})
@@ -409,7 +410,7 @@ func readShown(reader *answers.Reader, r ledger.ListedReply, ties []ledger.Reply
 		return out, err
 	case errors.Is(err, fs.ErrNotExist) && (!r.PrunedAt.IsZero() || !r.SealedAt.IsZero()):
 		for _, t := range ties {
-			out.Forms = append(out.Forms, contract.Form{Number: t.Position, Outcome: t.Outcome, Set: t.Set, SetPart: t.Part, SetForm: t.Form, MatchedBy: t.MatchedBy})
+			out.Forms = append(out.Forms, jsonForm{Number: t.Position, Outcome: t.Outcome, Set: t.Set, SetPart: t.Part, SetForm: t.Form, MatchedBy: t.MatchedBy})
 		}
 	case out.Problem == "":
 		out.Problem = err.Error()
@@ -417,7 +418,7 @@ func readShown(reader *answers.Reader, r ledger.ListedReply, ties []ledger.Reply
 	return out, nil
 }
 
-func printShown(a *program, c config.Config, r contract.ShownReply) {
+func printShown(a *program, c config.Config, r jsonShownReply) {
 	u := a.ui
 	u.result("%s", r.Name)
 	var f fields
@@ -463,7 +464,7 @@ func printShown(a *program, c config.Config, r contract.ShownReply) {
 	}
 }
 
-func printForm(u *ui, codes *codeTeller, f contract.Form) {
+func printForm(u *ui, codes *codeTeller, f jsonForm) {
 	head := u.text("form %d", f.Number)
 	if f.Outcome != "" {
 		head += "  " + u.mark(f.Outcome, u.in(wording.Outcome(f.Outcome)))
@@ -522,14 +523,14 @@ func printForm(u *ui, codes *codeTeller, f contract.Form) {
 }
 
 // printAnomaly prints an error id with where it applies.
-func printAnomaly(u *ui, indent string, e contract.Anomaly) {
+func printAnomaly(u *ui, indent string, e jsonAnomaly) {
 	u.result("%s%s", indent, printable(strings.TrimSpace(strings.Join([]string{e.ErrorID, e.Class, e.Tag, e.Location}, " "))))
 	if e.Correction != "" {
 		u.result("%s  the office changed it by itself (%s)", indent, printable(e.Correction))
 	}
 }
 
-func periodWords(u *ui, p *contract.Period) string {
+func periodWords(u *ui, p *jsonPeriod) string {
 	if p == nil {
 		return u.text("no period")
 	}
@@ -539,4 +540,12 @@ func periodWords(u *ui, p *contract.Period) string {
 		to = "…"
 	}
 	return from + " – " + to
+}
+
+// timeOrNil leaves a time out of JSON where there is none.
+func timeOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/socbatch/socbatch/internal/app"
-	"github.com/socbatch/socbatch/internal/contract"
 )
 
 type resumeOptions struct {
@@ -58,13 +57,13 @@ func endResume(a *program, r app.ResumeResult, err error) {
 	if len(r.Sets) == 0 {
 		a.ui.say("nothing is left to do")
 	}
-	list := []*contract.Submission{}
+	list := []*jsonSubmission{}
 	for _, s := range r.Sets {
-		list = append(list, contract.NewSubmission(s.Submission))
+		list = append(list, submissionJSON(s.Submission))
 	}
 	out := map[string]any{"submissions": list}
 	if err != nil {
-		out["error"] = contract.Whole(err)
+		out["error"] = whole(err)
 	}
 	a.ui.object(out)
 }
@@ -118,7 +117,7 @@ func runCancel(ctx context.Context, a *program, o handOptions) error {
 		return err
 	}
 	a.ui.result("cancelled  %s", s.Set)
-	a.ui.object(map[string]any{"submission": contract.NewSubmission(s)})
+	a.ui.object(map[string]any{"submission": submissionJSON(s)})
 	return nil
 }
 
@@ -184,6 +183,6 @@ func runMarkSent(ctx context.Context, a *program, o handOptions) error {
 		return err
 	}
 	a.ui.result("sent  %s", s.Set)
-	a.ui.object(map[string]any{"submission": contract.NewSubmission(s)})
+	a.ui.object(map[string]any{"submission": submissionJSON(s)})
 	return nil
 }

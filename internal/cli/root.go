@@ -15,6 +15,7 @@ import (
 	"github.com/socbatch/socbatch/internal/durable"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/ledger/sqlite"
 	"github.com/socbatch/socbatch/internal/near"
 	"github.com/socbatch/socbatch/internal/secret"
 
@@ -33,7 +34,7 @@ type program struct {
 	log        *slog.Logger
 	loaded     *loaded
 	disk       durable.Disk
-	ledgerStep func(string) // see ledger.OnStep; nil but in tests
+	ledgerStep func(string) // see sqlite.Options; nil but in tests
 	secrets    *secret.Finder
 	keyring    secret.Keyring  // nil: that of the system
 	readable   map[string]bool // files of which was warned
@@ -292,14 +293,11 @@ func (a *program) needSender() (config.Config, error) {
 	return c, err
 }
 
-func (a *program) openLedger(ctx context.Context, c config.Config) (*ledger.Ledger, error) {
-	l, err := ledger.Open(ctx, app.WorkspaceOf(c).Ledger(), a.now)
+func (a *program) openLedger(ctx context.Context, c config.Config) (ledger.Ledger, error) {
+	l, err := sqlite.Open(ctx, app.WorkspaceOf(c).Ledger(), sqlite.Options{Now: a.now, OnStep: a.ledgerStep})
 	if err != nil {
 		return nil, err
 	}
 	l.Tell(slices.Collect(maps.Keys(app.Hooks(c)))...)
-	if a.ledgerStep != nil {
-		l.OnStep(a.ledgerStep)
-	}
 	return l, nil
 }

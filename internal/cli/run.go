@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/socbatch/socbatch/internal/app"
-	"github.com/socbatch/socbatch/internal/contract"
 )
 
 type runOptions struct {
@@ -44,6 +43,39 @@ most urgent of all.`,
 	return cmd
 }
 
+// jsonRun is what run prints with --json.
+type jsonRun struct {
+	Environments []string       `json:"environments"`
+	Resumed      []jsonResumed  `json:"resumed"`
+	Submissions  []jsonSent     `json:"submissions"`
+	Left         []jsonLeftFile `json:"left"`
+	Fetch        jsonFetch      `json:"fetch"`
+	Attention    jsonAttention  `json:"attention"`
+	Errors       []jsonStep     `json:"errors"`
+	Error        *explanation   `json:"error,omitempty"`
+}
+
+type jsonResumed struct {
+	Submission *jsonSubmission `json:"submission"`
+	Error      *explanation    `json:"error,omitempty"`
+}
+
+// jsonStep is a step that failed as a whole.
+type jsonStep struct {
+	Step        string      `json:"step"` // resume, send, fetch
+	Environment string      `json:"environment,omitempty"`
+	Error       explanation `json:"error"`
+}
+
+// jsonAttention counts what a person has to look after.
+type jsonAttention struct {
+	PutAside   int `json:"put_aside"`  // files in failed
+	Refused    int `json:"refused"`    // sets, in this run
+	Unfinished int `json:"unfinished"` // sets that are not known to be sent
+	Late       int `json:"late"`       // sets whose answer should have come
+	NameUsed   int `json:"name_used"`  // sets whose name somebody else used
+}
+
 func runEverything(ctx context.Context, a *program, o runOptions) error {
 	c, err := a.config()
 	if err != nil {
@@ -58,12 +90,12 @@ func endRun(a *program, r app.RunResult, err error) {
 	if len(r.Environments) == 0 { // it did not begin
 		return
 	}
-	out := contract.Run{Environments: []string{}, Resumed: []contract.Resumed{}, Submissions: []contract.Sent{}, Left: []contract.LeftFile{}, Errors: []contract.Step{}, Fetch: contract.NewFetch(r.Fetch)}
+	out := jsonRun{Environments: []string{}, Resumed: []jsonResumed{}, Submissions: []jsonSent{}, Left: []jsonLeftFile{}, Errors: []jsonStep{}, Fetch: fetchJSON(r.Fetch)}
 	for _, env := range r.Environments {
 		out.Environments = append(out.Environments, string(env))
 	}
 	for _, x := range r.Resumed {
-		one := contract.Resumed{Submission: contract.NewSubmission(x.Submission)}
+		one := jsonResumed{Submission: submissionJSON(x.Submission)}
 		if x.Err != nil {
 			e := explain(x.Err)
 			one.Error = &e
@@ -71,14 +103,14 @@ func endRun(a *program, r app.RunResult, err error) {
 		out.Resumed = append(out.Resumed, one)
 	}
 	for _, f := range r.Files {
-		out.Submissions = append(out.Submissions, contract.NewSent(f))
+		out.Submissions = append(out.Submissions, sentJSON(f))
 	}
-	out.Left = append(out.Left, contract.NewLeft(r.Left)...)
+	out.Left = append(out.Left, leftJSON(r.Left)...)
 	for _, x := range r.Steps {
-		out.Errors = append(out.Errors, contract.Step{Step: x.Step, Environment: string(x.Environment), Error: explain(x.Err)})
+		out.Errors = append(out.Errors, jsonStep{x.Step, string(x.Environment), explain(x.Err)})
 	}
 	n := r.Attention
-	out.Attention = contract.Attention{Refused: len(n.Refused), NameUsed: len(n.NameUsed), Unfinished: n.Unfinished, Late: n.Late}
+	out.Attention = jsonAttention{Refused: len(n.Refused), NameUsed: len(n.NameUsed), Unfinished: n.Unfinished, Late: n.Late}
 	u := a.ui
 	if r.Sent+r.Aside+len(r.Fetch.Read)+len(r.Resumed) == 0 && err == nil {
 		u.say("nothing to send, and nothing new")
@@ -102,7 +134,7 @@ func endRun(a *program, r app.RunResult, err error) {
 		u.say("for you: %s whose answer is late; see them with: socbatch status --late", count(n.Late, "%d declaration", "%d declarations"))
 	}
 	if err != nil {
-		x := contract.Whole(err)
+		x := whole(err)
 		out.Error = &x
 	}
 	u.object(out)

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/socbatch/socbatch/internal/config"
-	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/secret"
@@ -220,16 +219,25 @@ func keyringFailed(err error) error {
 		"the keyring could not be used: %s; nothing was changed", err)
 }
 
+type jsonSecret struct {
+	Name   string       `json:"name"`
+	File   string       `json:"file,omitempty"`
+	Needed bool         `json:"needed"`
+	Source string       `json:"source,omitempty"`
+	Detail string       `json:"detail,omitempty"`
+	Error  *explanation `json:"error,omitempty"`
+}
+
 func runSecretWhere(ctx context.Context, a *program) error {
 	c, err := a.config()
 	if err != nil {
 		return err
 	}
-	out := []contract.Secret{}
+	out := []jsonSecret{}
 	var lines fields
 	var failed error
 	for _, s := range a.namedSecrets(c) {
-		j := contract.Secret{Name: s.wanted.What, File: s.file, Needed: true}
+		j := jsonSecret{Name: s.wanted.What, File: s.file, Needed: true}
 		var said lang.Text
 		switch {
 		case s.file == "":

@@ -12,7 +12,6 @@ import (
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/config"
-	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
 	"github.com/socbatch/socbatch/internal/wording"
@@ -75,7 +74,7 @@ func runStatus(ctx context.Context, a *program, o statusOptions) (err error) {
 			a.core().WriteMetrics(ctx, *used, a.observer(), err)
 		}
 	}()
-	return a.withLedger(ctx, func(c config.Config, l *ledger.Ledger) error {
+	return a.withLedger(ctx, func(c config.Config, l ledger.Ledger) error {
 		used = &c
 		if o.name != "" {
 			return statusOne(ctx, a, c, l, o.name)
@@ -90,9 +89,9 @@ func runStatus(ctx context.Context, a *program, o statusOptions) (err error) {
 				found = found[:o.limit]
 			}
 		}
-		list := []*contract.Submission{}
+		list := []*jsonSubmission{}
 		for _, s := range found {
-			js := contract.NewSubmission(s)
+			js := submissionJSON(s)
 			js.Late = string(a.core().Late(c, s))
 			list = append(list, js)
 		}
@@ -182,7 +181,11 @@ func dash(s string) string {
 	return s
 }
 
-func statusOne(ctx context.Context, a *program, c config.Config, l *ledger.Ledger, name string) error {
+// maxShown is how many answers and anomalies are printed for a person; --json
+// has all of them.
+const maxShown = 100
+
+func statusOne(ctx context.Context, a *program, c config.Config, l ledger.Ledger, name string) error {
 	s, err := l.Find(ctx, name)
 	if err != nil {
 		return err
@@ -203,12 +206,12 @@ func statusOne(ctx context.Context, a *program, c config.Config, l *ledger.Ledge
 	if err != nil {
 		return err
 	}
-	story := contract.Story{SealedAt: contract.Time(sealed), PrunedAt: contract.Time(pruned), Submission: contract.NewSubmission(s), Events: []contract.Event{}, Answers: []contract.Answer{}, Hooks: contract.NewHooks(calls)}
+	story := jsonStory{SealedAt: timeOrNil(sealed), PrunedAt: timeOrNil(pruned), jsonSubmission: submissionJSON(s), Events: []jsonEvent{}, Answers: []jsonAnswer{}, Hooks: hooksJSON(calls)}
 	for _, e := range history {
 		story.Events = append(story.Events, e2j(e))
 	}
 	for _, x := range answers {
-		ja := contract.Answer{Reply: x.Reply, Path: x.Path, Signature: x.Signature, Kind: x.Kind, Outcome: x.Outcome, MatchedBy: x.MatchedBy, Part: x.Part, Form: x.Form, Errors: x.Anomalies}
+		ja := jsonAnswer{Reply: x.Reply, Path: x.Path, Signature: x.Signature, Kind: x.Kind, Outcome: x.Outcome, MatchedBy: x.MatchedBy, Part: x.Part, Form: x.Form, Errors: x.Anomalies}
 		if len(x.Tickets) > 0 {
 			ja.Ticket = x.Tickets[0]
 		}
@@ -224,8 +227,8 @@ func statusOne(ctx context.Context, a *program, c config.Config, l *ledger.Ledge
 	return nil
 }
 
-func e2j(e ledger.Event) contract.Event {
-	return contract.Event{At: e.At, State: string(e.State), Note: e.Note}
+func e2j(e ledger.Event) jsonEvent {
+	return jsonEvent{At: ledger.Moment(e.At), State: string(e.State), Note: e.Note}
 }
 
 // frozenWords says what became of the frozen copies; empty: they lie in clear.
@@ -268,8 +271,7 @@ func printStory(a *program, s inbox.Submission, frozen lang.Text, history []ledg
 	u.fields("  ", f)
 	u.result("  history")
 	for _, e := range history {
-		t, _ := time.Parse(time.RFC3339Nano, e.At)
-		line := fmt.Sprintf("%s  %s", t.In(naming.Brussels()).Format("2006-01-02 15:04:05"), u.in(wording.State(e.State)))
+		line := fmt.Sprintf("%s  %s", e.At.In(naming.Brussels()).Format("2006-01-02 15:04:05"), u.in(wording.State(e.State)))
 		if e.Note != "" {
 			line += ": " + u.in(wording.Note(e.Note))
 		}
@@ -284,8 +286,8 @@ func printAnswers(u *ui, answers []ledger.StoredAnswer) {
 	}
 	codes := u.codeTeller()
 	for i, x := range answers {
-		if i == contract.MaxShown {
-			u.result("    … and %d more (--json has all)", len(answers)-contract.MaxShown)
+		if i == maxShown {
+			u.result("    … and %d more (--json has all)", len(answers)-maxShown)
 			break
 		}
 		line := u.in(wording.Kind(x.Kind)) + " " + u.in(wording.Outcome(x.Outcome))
@@ -295,8 +297,8 @@ func printAnswers(u *ui, answers []ledger.StoredAnswer) {
 		u.result("    %s  %s", x.Reply, u.mark(x.Outcome, line))
 		u.result("      signature %s; stored as %s", wording.Signature(x.Signature), x.Path)
 		for j, e := range x.Anomalies {
-			if j == contract.MaxShown {
-				u.result("      … and %d more", len(x.Anomalies)-contract.MaxShown)
+			if j == maxShown {
+				u.result("      … and %d more", len(x.Anomalies)-maxShown)
 				break
 			}
 			u.result("      %s", printable(strings.TrimSpace(strings.Join([]string{e.ErrorID, e.Class, e.Tag, e.Location}, " "))))

@@ -11,7 +11,6 @@ import (
 
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/app"
-	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/wording"
 )
@@ -119,16 +118,16 @@ func endSubmit(a *program, r app.SubmitResult, err error) {
 		a.ui.say("dry run: nothing was sent, and nothing was written to the ledger")
 	}
 	out := struct {
-		DryRun      bool                `json:"dry_run,omitempty"`
-		Submissions []contract.Sent     `json:"submissions"`
-		Left        []contract.LeftFile `json:"left,omitempty"`
-		Error       *contract.Error     `json:"error,omitempty"`
-	}{DryRun: r.Previews, Submissions: []contract.Sent{}, Left: contract.NewLeft(r.Left)}
+		DryRun      bool           `json:"dry_run,omitempty"`
+		Submissions []jsonSent     `json:"submissions"`
+		Left        []jsonLeftFile `json:"left,omitempty"`
+		Error       *explanation   `json:"error,omitempty"`
+	}{DryRun: r.Previews, Submissions: []jsonSent{}, Left: leftJSON(r.Left)}
 	for _, f := range r.Files {
-		out.Submissions = append(out.Submissions, contract.NewSent(f))
+		out.Submissions = append(out.Submissions, sentJSON(f))
 	}
 	if err != nil {
-		x := contract.Whole(err)
+		x := whole(err)
 		out.Error = &x
 	}
 	a.ui.object(out)
@@ -151,12 +150,20 @@ func printPreview(a *program, o inbox.JobResult) {
 }
 
 func jobName(j inbox.Job) string {
-	files := contract.SourceFiles(j)
+	files := jobFiles(j)
 	names := make([]string, len(files))
 	for i, f := range files {
 		names[i] = printable(filepath.Base(f))
 	}
 	return strings.Join(names, " + ")
+}
+
+// jobFiles are the files as the person knows them.
+func jobFiles(j inbox.Job) []string {
+	if len(j.Sources) > 0 {
+		return j.Sources
+	}
+	return j.Files
 }
 
 func printWarnings(a *program, o inbox.JobResult) {
@@ -199,4 +206,44 @@ func printOutcome(a *program, o inbox.JobResult) {
 func onlyInterrupted(err error) bool {
 	var unknown *inbox.UnknownError
 	return errors.Is(err, context.Canceled) && !errors.As(err, &unknown)
+}
+
+// jsonSent is what became of the files of one declaration.
+type jsonSent struct {
+	Files      []string        `json:"files"`
+	MovedTo    []string        `json:"moved_to,omitempty"`
+	Submission *jsonSubmission `json:"submission,omitempty"`
+	Resumed    bool            `json:"resumed,omitempty"`
+	Warnings   []string        `json:"warnings,omitempty"`
+	Error      *explanation    `json:"error,omitempty"`
+}
+
+func sentJSON(f app.FileResult) jsonSent {
+	out := jsonSent{Files: jobFiles(f.Job), MovedTo: f.Moved, Resumed: f.Resumed}
+	for _, w := range f.Warnings {
+		out.Warnings = append(out.Warnings, w.Error())
+	}
+	if f.Latest.Set.Application != "" {
+		out.Submission = submissionJSON(f.Latest)
+	}
+	if f.Final != nil {
+		x := explain(f.Final)
+		out.Error = &x
+	}
+	return out
+}
+
+// jsonLeftFile is a file that was left in its directory.
+type jsonLeftFile struct {
+	Dir    string `json:"dir"`
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
+}
+
+func leftJSON(left []app.LeftFile) []jsonLeftFile {
+	var out []jsonLeftFile
+	for _, l := range left {
+		out = append(out, jsonLeftFile(l))
+	}
+	return out
 }

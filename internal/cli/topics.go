@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/socbatch/socbatch/internal/config"
-	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/naming"
@@ -171,7 +170,7 @@ func (a *program) exitCodesHelp() string {
 	t.table(rows...)
 	var order []string
 	for _, c := range failure.ByUrgency()[1:] {
-		order = append(order, fmt.Sprint(contract.ExitCode(c)))
+		order = append(order, fmt.Sprint(codes[c]))
 	}
 	t.passage("Of several results the most urgent one counts, the last of this list: %s. Where something was done too, it is %d, unless the most urgent one is among the last four: those are about what was, or may have been, sent.", strings.Join(order, ", "), exitPartly)
 	return t.String()

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +17,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/socbatch/socbatch/internal/app"
-	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/lang"
 )
 
@@ -98,12 +99,34 @@ func (u *ui) event(what string, fields map[string]any) {
 	u.line(out)
 }
 
+// contract is the version of what --json prints: it grows when a field is
+// taken away or changes its meaning.
+const contract = 1
+
 // line writes one object on one line.
 func (u *ui) line(v any) {
-	text := contract.Encode(v)
+	text := contracted(v)
 	u.writing.Lock()
 	defer u.writing.Unlock()
 	_, _ = io.WriteString(u.out, text)
+}
+
+// contracted is an object as JSON on one line, with the version of the contract
+// first.
+func contracted(v any) string {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		panic(err) // no shape of ours holds what JSON cannot write
+	}
+	head := fmt.Sprintf(`{"contract":%d`, contract)
+	if rest := b.String()[1:]; strings.HasPrefix(rest, "}") {
+		head += rest
+	} else {
+		head += "," + rest
+	}
+	return head
 }
 
 // say tells the person something that is no result.
