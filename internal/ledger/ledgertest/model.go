@@ -26,7 +26,7 @@ func (kit suite) TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &model{place: kit.places(all), names: map[string]bool{}}
 		m.open(t)
-		defer func() { m.l.Close() }()
+		defer func() { _ = m.l.Close() }()
 		t.Repeat(map[string]func(*rapid.T){
 			"reserve": m.reserve,
 			"move":    m.move,

@@ -3,8 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/socbatch/socbatch/inbox"
@@ -29,11 +27,11 @@ func (l *store) AddAnswers(_ context.Context, r ledger.Reply, answers []ledger.A
 }
 
 func (l *store) addAnswer(q *statements, r ledger.Reply, a *ledger.Answer) error {
-	if err := match(q, r.Environment, a); err != nil {
+	if err := ledger.Match(finder{q}, r.Environment, a); err != nil {
 		return err
 	}
 	if a.Elsewhere != "" {
-		if err := l.foreign(q, a.Elsewhere, r, a); err != nil {
+		if err := l.rememberForeign(q, ledger.ForeignIn(r, a)); err != nil {
 			return err
 		}
 	}
@@ -82,21 +80,22 @@ func keepTickets(q *statements, a *ledger.Answer) error {
 	return nil
 }
 
-// giveTicket enters the ticket of a receipt in its set: that of a positive
-// receipt is the one that notifications name. Those that came before the
-// receipt find their set now.
+// giveTicket enters the ticket of a receipt in its set. Notifications that name
+// it and came before the receipt find their set now.
 func (l *store) giveTicket(q *statements, receipt *ledger.Answer, ticket string) error {
 	if ours, err := l.answersOurs(q, receipt); err != nil || !ours {
 		return err
 	}
-	positive := receipt.Outcome == ledger.OutcomeAccepted || receipt.Outcome == ledger.OutcomeRemarks
-	res, err := q.Exec(`UPDATE submission SET ticket = $1 WHERE id = $2 AND (ticket = '' OR ($3 AND NOT EXISTS (
-		SELECT 1 FROM answer WHERE submission_id = $2 AND kind = 'receipt' AND outcome IN ('accepted', 'accepted-with-remarks') AND ticket = submission.ticket)))`,
-		ticket, receipt.SubmissionID, positive)
-	if err != nil {
+	var present string
+	var confirmed bool
+	if err := q.QueryRow(`SELECT s.ticket, EXISTS (SELECT 1 FROM answer a WHERE a.submission_id = s.id AND a.kind = 'receipt'
+			AND a.outcome IN (`+positive+`) AND a.ticket = s.ticket) FROM submission s WHERE s.id = $1`, receipt.SubmissionID).Scan(&present, &confirmed); err != nil {
 		return err
 	}
-	if n, err := res.RowsAffected(); err != nil || n == 0 {
+	if !ledger.TakesTicket(present, confirmed, receipt.Outcome) {
+		return nil
+	}
+	if _, err := q.Exec(`UPDATE submission SET ticket = $1 WHERE id = $2`, ticket, receipt.SubmissionID); err != nil {
 		return err
 	}
 	return tieLoose(q, ticket)
@@ -112,7 +111,7 @@ func tieLoose(q *statements, ticket string) error {
 		for i := range loose {
 			a := &loose[i]
 			after = a.ID
-			if err := match(q, a.environment, &a.Answer); err != nil {
+			if err := ledger.Match(finder{q}, a.environment, &a.Answer); err != nil {
 				return err
 			}
 			if a.SubmissionID == 0 {
@@ -202,192 +201,6 @@ func (l *store) FlagReply(_ context.Context, r ledger.Reply) error {
 		_, err := tx.Exec(`UPDATE reply SET signature = $1, problem = $2 WHERE id = $3`, r.Signature, r.Problem, r.ID)
 		return err
 	})
-}
-
-// rowsQuerier is a transaction, or its statements.
-type rowsQuerier interface {
-	Query(query string, args ...any) (*sql.Rows, error)
-}
-
-func column[T any](q rowsQuerier, query string, args ...any) ([]T, error) {
-	rows, err := q.Query(query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close() //nolint:errcheck // Err is looked at
-	var out []T
-	for rows.Next() {
-		var v T
-		if err := rows.Scan(&v); err != nil {
-			return nil, err
-		}
-		out = append(out, v)
-	}
-	return out, rows.Err()
-}
-
-// match ties an answer to a set: by file name, else by ticket, else by own
-// reference, else by date and hour of the form. An answer that names a sender is
-// about that sender's sets and no others, whatever else fits. Where several sets
-// fit, those of the environment in whose folder the reply lay are preferred;
-// where it is still not one, none is chosen.
-func match(q *statements, env naming.Environment, a *ledger.Answer) error {
-	// Sets that never left have no answers.
-	const sent = ` AND s.state NOT IN ('prepared', 'uploading', 'uploaded', 'failed', 'cancelled')`
-	one := func(by, query string, args ...any) (bool, error) {
-		if a.Sender != "" {
-			args = append(args, a.Sender)
-			query += fmt.Sprintf(` AND s.sender = $%d`, len(args))
-		}
-		ids, err := column[int64](q, query+sent+` AND s.environment = '`+string(env)+`' LIMIT 2`, args...)
-		// A ticket is the office's own and names one file anywhere. What the
-		// sender wrote is often the same in a test and in production: it never
-		// ties a reply to a set of another environment.
-		if err == nil && len(ids) == 0 && by == ledger.ByTicket {
-			ids, err = column[int64](q, query+sent+` LIMIT 2`, args...)
-		}
-		switch {
-		case err != nil:
-			return false, err
-		case len(ids) == 0:
-			return false, nil
-		case len(ids) > 1:
-			a.MatchedBy = ledger.Ambiguous
-			return false, nil
-		}
-		a.SubmissionID, a.MatchedBy = ids[0], by
-		return true, matchForm(q, a)
-	}
-	a.SubmissionID, a.MatchedBy, a.Elsewhere = 0, "", ""
-	if n, err := naming.Parse(a.FileName); err == nil {
-		if a.Sender != "" && a.Sender != n.Sender {
-			return nil // it contradicts itself
-		}
-		a.Part = n.Part
-		// The name is the set's own: whatever its state here, it was sent.
-		var id int64
-		err := q.QueryRow(`SELECT id FROM submission WHERE set_key = $1`, n.SetKey()).Scan(&id)
-		switch {
-		case err == nil:
-			other, err := otherContents(q, id, a)
-			if err != nil {
-				return err
-			}
-			if other {
-				a.Elsewhere, a.Part = n.SetKey(), 0
-				return nil
-			}
-			a.SubmissionID, a.MatchedBy = id, ledger.ByFileName
-			return matchForm(q, a)
-		case !errors.Is(err, sql.ErrNoRows):
-			return err
-		}
-		// Another program sent that file, perhaps with the same references.
-		a.Elsewhere, a.Part = n.SetKey(), 0
-	}
-	if a.Kind == ledger.KindReceipt { // it is for its file and no other
-		return nil
-	}
-	for _, t := range a.Tickets {
-		if done, err := one(ledger.ByTicket, `SELECT s.id FROM submission s WHERE s.ticket = $1`, t); done || err != nil {
-			return err
-		}
-	}
-	if a.Elsewhere != "" {
-		return nil
-	}
-	for _, r := range a.References {
-		if done, err := one(ledger.ByReference, setsWith("form_reference", "number = $1"), r); done || err != nil {
-			return err
-		}
-	}
-	if a.Date == "" || a.Hour == "" {
-		return nil
-	}
-	_, err := one(ledger.ByMoment, setsWith("form", "date = $1 AND hour = $2"), a.Date, a.Hour)
-	return err
-}
-
-// otherContents reports whether a notification is about what somebody else
-// delivered under the name of a set: it says when the form that it answers was
-// made, and the set has none of that second, nor one of its references. How the
-// office writes fractions of a second does not matter.
-func otherContents(q *statements, id int64, a *ledger.Answer) (bool, error) {
-	if _, ok := naming.Moment(a.Date, a.Hour); !ok || a.Kind != ledger.KindNotification {
-		return false, nil
-	}
-	var first, hour string
-	err := q.QueryRow(`SELECT date, hour FROM form WHERE submission_id = $1 ORDER BY part, position LIMIT 1`, id).Scan(&first, &hour)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	if _, ok := naming.Moment(first, hour); !ok {
-		return false, nil
-	}
-	second := a.Hour[:min(len(a.Hour), len("hh:mm:ss"))]
-	var ours bool
-	if err := q.QueryRow(`SELECT EXISTS (SELECT 1 FROM form WHERE date = $1 AND hour >= $2 AND hour < $3 AND submission_id = $4)`,
-		a.Date, second, second+"~", id).Scan(&ours); err != nil || ours {
-		return false, err
-	}
-	for _, r := range a.References {
-		if err := q.QueryRow(`SELECT EXISTS (SELECT 1 FROM form_reference WHERE number = $1 AND submission_id = $2)`, r, id).Scan(&ours); err != nil || ours {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
-// setsWith selects the sets that have a row in a table. It leaps from set to
-// set: a declaration may have a million rows alike.
-func setsWith(table, condition string) string {
-	next := `SELECT MIN(submission_id) FROM ` + table + ` WHERE ` + condition
-	return `WITH RECURSIVE found (id) AS (` + next + ` UNION ALL SELECT (` + next + ` AND submission_id > found.id) FROM found WHERE found.id IS NOT NULL)
-		SELECT s.id FROM found JOIN submission s ON s.id = found.id WHERE TRUE`
-}
-
-// matchForm finds which form of the set is answered.
-func matchForm(q *statements, a *ledger.Answer) error {
-	if a.Kind != ledger.KindNotification {
-		return nil
-	}
-	type place struct{ part, form int }
-	find := func(query string, args ...any) (bool, error) {
-		rows, err := q.Query(query+` LIMIT 2`, args...)
-		if err != nil {
-			return false, err
-		}
-		defer rows.Close() //nolint:errcheck // Err is looked at
-		var found []place
-		for rows.Next() {
-			var p place
-			if err := rows.Scan(&p.part, &p.form); err != nil {
-				return false, err
-			}
-			found = append(found, p)
-		}
-		if err := rows.Err(); err != nil || len(found) != 1 {
-			return false, err
-		}
-		a.Part, a.Form = found[0].part, found[0].form
-		return true, nil
-	}
-	for _, r := range a.References {
-		if done, err := find(`SELECT DISTINCT part, position FROM form_reference WHERE number = $1 AND submission_id = $2`, r, a.SubmissionID); done || err != nil {
-			return err
-		}
-	}
-	if a.Date != "" && a.Hour != "" {
-		if done, err := find(`SELECT part, position FROM form WHERE date = $1 AND hour = $2 AND submission_id = $3`, a.Date, a.Hour, a.SubmissionID); done || err != nil {
-			return err
-		}
-	}
-	// The only form of the set, or of its part.
-	_, err := find(`SELECT part, position FROM form WHERE submission_id = $1 AND ($2 = 0 OR part = $2)`, a.SubmissionID, a.Part)
-	return err
 }
 
 // Answers gives what was answered to a set, in the order in which it came.

@@ -52,22 +52,6 @@ func stampHoldings(tx *sql.Tx, holdings []ledger.Holding, column, now string) er
 	return nil
 }
 
-// notFinal and unfinished list states as SQL.
-var (
-	unfinished = statesWhere(inbox.State.Unfinished)
-	notFinal   = statesWhere(func(s inbox.State) bool { return !s.Final() || s.NeedsPerson() })
-)
-
-func statesWhere(is func(inbox.State) bool) string {
-	var in []string
-	for _, s := range inbox.States() {
-		if is(s) {
-			in = append(in, "'"+string(s)+"'")
-		}
-	}
-	return strings.Join(in, ", ")
-}
-
 // keptSet is why a set s is kept whose time has come; empty where it is not.
 // $1 is that time.
 var keptSet = `CASE

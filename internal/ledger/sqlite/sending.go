@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -74,7 +73,7 @@ func (l *store) reserveOne(tx *sql.Tx, d inbox.Draft) (inbox.Submission, error) 
 	return l.insert(tx, d)
 }
 
-// checkClaims refuses contents that another set has, unless the draft insists.
+// checkClaims refuses contents that another set has, see ledger.Duplicate.
 func (l *store) checkClaims(tx *sql.Tx, d inbox.Draft) error {
 	for _, p := range d.Parts {
 		for _, h := range p.Contents() {
@@ -91,12 +90,9 @@ func (l *store) checkClaims(tx *sql.Tx, d inbox.Draft) error {
 			if err != nil {
 				return err
 			}
-			// Contents whose first sending may still come to an end are never
-			// sent beside it, not even when a person insists.
-			if d.Again && !old[0].State.Unfinished() {
-				continue
+			if err := ledger.Duplicate(d, p.Number, old[0]); err != nil {
+				return err
 			}
-			return &inbox.AlreadyError{Part: p.Number, Existing: old[0], Same: sameParts(old[0], d)}
 		}
 	}
 	return nil
@@ -119,18 +115,6 @@ func (l *store) Holders(ctx context.Context, f ledger.Filter, contents []inbox.H
 	}
 	where = append(where, "sha256 IN ("+strings.Join(in, ", ")+")")
 	return loadContext(ctx, l.reads, `id IN (SELECT submission_id FROM claim WHERE `+strings.Join(where, " AND ")+`) ORDER BY id DESC`, args...)
-}
-
-func sameParts(s inbox.Submission, d inbox.Draft) bool {
-	if len(s.Parts) != len(d.Parts) {
-		return false
-	}
-	for i := range s.Parts {
-		if s.Parts[i].Hash != d.Parts[i].Hash {
-			return false
-		}
-	}
-	return true
 }
 
 func (l *store) insert(tx *sql.Tx, d inbox.Draft) (inbox.Submission, error) {
@@ -226,7 +210,7 @@ func insertPart(tx *sql.Tx, id int64, d inbox.Draft, p inbox.Part) error {
 		id, p.Number, p.Source, p.Root, p.Size, p.Hash.String(), p.SignSize, fs, crlf.String(), source.String(), sql.NullString{Valid: d.ToMove}); err != nil {
 		return err
 	}
-	for _, h := range slices.Compact([]inbox.Hash{p.Hash, crlf}) {
+	for _, h := range ledger.Claimed(p) {
 		if _, err := tx.Exec(`INSERT INTO claim (sender, environment, application, sha256, submission_id, part) VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT (sender, environment, application, sha256) DO UPDATE SET submission_id = excluded.submission_id, part = excluded.part`,
 			d.Sender, d.Environment, d.Application, h.String(), id, p.Number); err != nil {
@@ -310,7 +294,7 @@ func (l *store) release(tx *sql.Tx, id int64) error {
 		if err != nil {
 			return err
 		}
-		if v.nothing {
+		if v.Nothing {
 			continue
 		}
 		if err := claim(tx, other); err != nil {
