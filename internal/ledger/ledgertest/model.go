@@ -126,8 +126,9 @@ func (m *model) set(t *rapid.T) *modelSet {
 
 func (m *model) move(t *rapid.T) {
 	s := m.set(t)
-	// Refused needs the answer that it rests on.
-	to := rapid.SampledFrom(slices.DeleteFunc(inbox.States(), func(s inbox.State) bool { return s == inbox.Refused })).Draw(t, "to")
+	// These need the answer that they rest on.
+	byAnswer := func(s inbox.State) bool { return s == inbox.Refused || s == inbox.NameUsed }
+	to := rapid.SampledFrom(slices.DeleteFunc(inbox.States(), byAnswer)).Draw(t, "to")
 	err := m.l.Move(t.Context(), s.ID, to, "")
 	if s.State.CanBecome(to) != (err == nil) {
 		t.Fatalf("%s to %s: %v", s.State, to, err)
