@@ -10,9 +10,7 @@ import (
 	"github.com/socbatch/socbatch/naming"
 )
 
-// AddAnswers enters some of the answers of a reply and ties each to its set.
-// Entering the same answers again changes nothing, so that a run that broke
-// off can be repeated.
+// AddAnswers implements ledger.Answers.
 func (l *store) AddAnswers(_ context.Context, r ledger.Reply, answers []ledger.Answer) error {
 	return l.change(func(tx *sql.Tx) error {
 		q := newStatements(tx)
@@ -139,21 +137,13 @@ func looseAnswers(q *statements, ticket string, after int64) ([]looseAnswer, err
 	rows, err := q.Query(`SELECT a.id, a.kind, a.file_name, a.reference, a.form_date, a.form_hour, a.sender, r.environment
 		FROM loose_ticket l JOIN answer a ON a.id = l.answer_id JOIN reply r ON r.id = a.reply_id
 		WHERE l.ticket = $1 AND l.answer_id > $2 ORDER BY l.answer_id LIMIT 1000`, ticket, after)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close() //nolint:errcheck // Err is looked at
-	var out []looseAnswer
-	for rows.Next() {
+	return all(rows, err, func(row scanner) (looseAnswer, error) {
 		a := looseAnswer{Answer: ledger.Answer{Tickets: []string{ticket}}}
 		var reference string
-		if err := rows.Scan(&a.ID, &a.Kind, &a.FileName, &reference, &a.Date, &a.Hour, &a.Sender, &a.environment); err != nil {
-			return nil, err
-		}
+		err := row.Scan(&a.ID, &a.Kind, &a.FileName, &reference, &a.Date, &a.Hour, &a.Sender, &a.environment)
 		a.References = nonEmpty(reference)
-		out = append(out, a)
-	}
-	return out, rows.Err()
+		return a, err
+	})
 }
 
 func nullID(id int64) any {
@@ -163,8 +153,7 @@ func nullID(id int64) any {
 	return id
 }
 
-// ReadReply records that every answer of a reply is entered, and brings the
-// sets that it answers up to date. It returns those sets.
+// ReadReply implements ledger.Answers.
 func (l *store) ReadReply(_ context.Context, r ledger.Reply) ([]inbox.Submission, error) {
 	var changed []inbox.Submission
 	err := l.change(func(tx *sql.Tx) error {
@@ -195,7 +184,7 @@ func (l *store) ReadReply(_ context.Context, r ledger.Reply) ([]inbox.Submission
 	return changed, err
 }
 
-// FlagReply records what is wrong with a reply that is not read yet.
+// FlagReply implements ledger.Answers.
 func (l *store) FlagReply(_ context.Context, r ledger.Reply) error {
 	return l.change(func(tx *sql.Tx) error {
 		_, err := tx.Exec(`UPDATE reply SET signature = $1, problem = $2 WHERE id = $3`, r.Signature, r.Problem, r.ID)
@@ -203,50 +192,35 @@ func (l *store) FlagReply(_ context.Context, r ledger.Reply) error {
 	})
 }
 
-// Answers gives what was answered to a set, in the order in which it came.
+// Answers implements ledger.Answers.
 func (l *store) Answers(ctx context.Context, submission int64) ([]ledger.StoredAnswer, error) {
 	rows, err := l.reads.QueryContext(ctx, `SELECT a.id, a.position, a.kind, a.outcome, a.part, a.form, a.matched_by, a.file_name, a.ticket, a.reference, a.form_date, a.form_hour,
 			r.name, r.path, r.signature
 		FROM answer a JOIN reply r ON r.id = a.reply_id WHERE a.submission_id = $1 ORDER BY a.id`, submission)
-	if err != nil {
-		return nil, failed(err)
-	}
-	defer rows.Close() //nolint:errcheck // Err is looked at
-	var out []ledger.StoredAnswer
-	for rows.Next() {
+	out, err := all(rows, err, func(row scanner) (ledger.StoredAnswer, error) {
 		a := ledger.StoredAnswer{Answer: ledger.Answer{SubmissionID: submission}}
 		var ticket, reference string
-		if err := rows.Scan(&a.ID, &a.Position, &a.Kind, &a.Outcome, &a.Part, &a.Form, &a.MatchedBy, &a.FileName, &ticket, &reference,
-			&a.Date, &a.Hour, &a.Reply, &a.Path, &a.Signature); err != nil {
-			return nil, failed(err)
-		}
+		err := row.Scan(&a.ID, &a.Position, &a.Kind, &a.Outcome, &a.Part, &a.Form, &a.MatchedBy, &a.FileName, &ticket, &reference,
+			&a.Date, &a.Hour, &a.Reply, &a.Path, &a.Signature)
 		a.Tickets, a.References = nonEmpty(ticket), nonEmpty(reference)
-		out = append(out, a)
+		return a, err
+	})
+	if err == nil {
+		err = l.addAnomalies(ctx, submission, out)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, failed(err)
-	}
-	return out, l.addAnomalies(ctx, submission, out)
+	return out, failed(err)
 }
 
-// AnswersIn gives what stands in a reply, form by form, at most so many.
+// AnswersIn implements ledger.Answers.
 func (l *store) AnswersIn(ctx context.Context, reply int64, limit int) ([]ledger.ReplyAnswer, error) {
 	rows, err := l.reads.QueryContext(ctx, `SELECT a.id, a.position, a.kind, a.outcome, a.part, a.form, a.matched_by,
 			COALESCE(a.submission_id, 0), COALESCE(s.set_key || '.' || s.parts, '')
 		FROM answer a LEFT JOIN submission s ON s.id = a.submission_id WHERE a.reply_id = $1 ORDER BY a.position LIMIT $2`, reply, limit)
-	if err != nil {
-		return nil, failed(err)
-	}
-	defer rows.Close() //nolint:errcheck // Err is looked at
-	var out []ledger.ReplyAnswer
-	for rows.Next() {
+	out, err := all(rows, err, func(row scanner) (ledger.ReplyAnswer, error) {
 		var a ledger.ReplyAnswer
-		if err := rows.Scan(&a.ID, &a.Position, &a.Kind, &a.Outcome, &a.Part, &a.Form, &a.MatchedBy, &a.SubmissionID, &a.Set); err != nil {
-			return nil, failed(err)
-		}
-		out = append(out, a)
-	}
-	return out, failed(rows.Err())
+		return a, row.Scan(&a.ID, &a.Position, &a.Kind, &a.Outcome, &a.Part, &a.Form, &a.MatchedBy, &a.SubmissionID, &a.Set)
+	})
+	return out, failed(err)
 }
 
 func (l *store) addAnomalies(ctx context.Context, submission int64, answers []ledger.StoredAnswer) error {
@@ -256,21 +230,17 @@ func (l *store) addAnomalies(ctx context.Context, submission int64, answers []le
 	}
 	rows, err := l.reads.QueryContext(ctx, `SELECT x.answer_id, x.error_id, x.class, x.tag, x.location FROM anomaly x
 		JOIN answer a ON a.id = x.answer_id WHERE a.submission_id = $1 ORDER BY x.answer_id, x.position`, submission)
-	if err != nil {
-		return failed(err)
-	}
-	defer rows.Close() //nolint:errcheck // Err is looked at
-	for rows.Next() {
+	return each(rows, err, func(row scanner) error {
 		var id int64
 		var x ledger.Anomaly
-		if err := rows.Scan(&id, &x.ErrorID, &x.Class, &x.Tag, &x.Location); err != nil {
-			return failed(err)
+		if err := row.Scan(&id, &x.ErrorID, &x.Class, &x.Tag, &x.Location); err != nil {
+			return err
 		}
 		if a := byID[id]; a != nil {
 			a.Anomalies = append(a.Anomalies, x)
 		}
-	}
-	return failed(rows.Err())
+		return nil
+	})
 }
 
 func nonEmpty(s string) []string {

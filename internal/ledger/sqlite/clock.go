@@ -10,7 +10,7 @@ import (
 
 const latestEntry = `SELECT COALESCE(MAX(at), '') FROM event WHERE id > (SELECT COALESCE(MAX(last_event), 0) FROM clock_decision)`
 
-// Clock gives what the ledger knows of the time.
+// Clock implements ledger.Clock.
 func (l *store) Clock(ctx context.Context) (ledger.ClockReading, error) {
 	var latest, office string
 	err := l.reads.QueryRowContext(ctx, `SELECT (`+latestEntry+`), (SELECT COALESCE(MAX(made_at), '') FROM answer)`).Scan(&latest, &office)
@@ -20,9 +20,7 @@ func (l *store) Clock(ctx context.Context) (ledger.ClockReading, error) {
 	return ledger.ClockReading{Latest: parseTime(latest), Office: parseTime(office)}, nil
 }
 
-// AcceptClock records that a person says that the clock is right now, and was
-// ahead when the entries were made that are later. Sets that seemed to be answered
-// before they were sent are brought up to date; nothing else is changed.
+// AcceptClock implements ledger.Clock.
 func (l *store) AcceptClock(_ context.Context, reason string) error {
 	return l.change(func(tx *sql.Tx) error {
 		now := l.stamp()

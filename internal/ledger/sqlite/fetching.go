@@ -25,23 +25,19 @@ func (l *store) FilesNamed(ctx context.Context, env naming.Environment, name str
 		UNION ALL
 		SELECT r.id, o.path, o.size, o.sha256, 1 FROM other_signature o JOIN reply r ON r.id = o.reply_id WHERE r.environment = $1 AND o.name = $2
 		ORDER BY 1`, env, name)
-	if err != nil {
-		return nil, failed(err)
-	}
-	defer rows.Close() //nolint:errcheck // Err is looked at
-	var out []outbox.Stored
-	for rows.Next() {
+	out, err := all(rows, err, func(row scanner) (outbox.Stored, error) {
 		s := outbox.Stored{File: outbox.File{Name: name}}
 		var hash string
-		if err := rows.Scan(&s.ReplyID, &s.File.Path, &s.File.Size, &hash, &s.Conflict); err != nil {
-			return nil, failed(err)
+		err := row.Scan(&s.ReplyID, &s.File.Path, &s.File.Size, &hash, &s.Conflict)
+		if err != nil {
+			return s, err
 		}
 		if s.File.Hash, err = outbox.ParseHash(hash); err != nil {
-			return nil, fmt.Errorf("ledger: reply %d: %w", s.ReplyID, err)
+			err = fmt.Errorf("reply %d: %w", s.ReplyID, err)
 		}
-		out = append(out, s)
-	}
-	return out, failed(rows.Err())
+		return s, err
+	})
+	return out, failed(err)
 }
 
 // StoreReplies implements outbox.Ledger.
@@ -112,40 +108,31 @@ func (l *store) Deleted(_ context.Context, replyID int64, at time.Time) error {
 const replyColumns = `id, environment, name, application, path, fs_path, size, sha256, conflict, fetched_at, deleted_at, read_at, root, forms, signature, problem, sealed_at, pruned_at`
 
 func scanReplies(rows *sql.Rows, err error) ([]ledger.Reply, error) {
-	if err != nil {
-		return nil, failed(err)
-	}
-	defer rows.Close() //nolint:errcheck // Err is looked at
-	var out []ledger.Reply
-	for rows.Next() {
+	out, err := all(rows, err, func(row scanner) (ledger.Reply, error) {
 		var r ledger.Reply
 		var fetched, deleted, read, sealed, pruned string
-		if err := rows.Scan(&r.ID, &r.Environment, &r.Name, &r.Application, &r.Path, &r.FSPath, &r.Size, &r.SHA256, &r.Conflict,
-			&fetched, &deleted, &read, &r.Root, &r.Forms, &r.Signature, &r.Problem, &sealed, &pruned); err != nil {
-			return nil, failed(err)
-		}
+		err := row.Scan(&r.ID, &r.Environment, &r.Name, &r.Application, &r.Path, &r.FSPath, &r.Size, &r.SHA256, &r.Conflict,
+			&fetched, &deleted, &read, &r.Root, &r.Forms, &r.Signature, &r.Problem, &sealed, &pruned)
 		r.FetchedAt, r.DeletedAt, r.ReadAt = parseTime(fetched), parseTime(deleted), parseTime(read)
 		r.SealedAt, r.PrunedAt = parseTime(sealed), parseTime(pruned)
-		out = append(out, r)
-	}
-	return out, failed(rows.Err())
+		return r, err
+	})
+	return out, failed(err)
 }
 
-// UnreadReplies gives the stored replies whose answers are not entered yet:
-// receipts first, since a notification may name a set by the ticket of its
-// receipt; among equals the oldest first.
+// UnreadReplies implements ledger.Answers.
 func (l *store) UnreadReplies(ctx context.Context) ([]ledger.Reply, error) {
 	return scanReplies(l.reads.QueryContext(ctx, `SELECT `+replyColumns+` FROM reply WHERE read_at = ''
 		ORDER BY CASE WHEN application = 'ACRF' THEN 0 ELSE 1 END, id`))
 }
 
-// RepliesTo gives the replies that answer a set, oldest first.
+// RepliesTo implements ledger.Replies.
 func (l *store) RepliesTo(ctx context.Context, submission int64) ([]ledger.Reply, error) {
 	return scanReplies(l.reads.QueryContext(ctx, `SELECT `+replyColumns+` FROM reply
 		WHERE id IN (SELECT reply_id FROM answer WHERE submission_id = $1) ORDER BY id`, submission))
 }
 
-// Replies lists stored replies, newest first.
+// Replies implements ledger.Replies.
 func (l *store) Replies(ctx context.Context, f ledger.ReplyFilter) ([]ledger.ListedReply, error) {
 	where, args := []string{"1 = 1"}, []any{}
 	add := func(condition string, v any) {
@@ -206,16 +193,12 @@ func (l *store) addOutcomes(ctx context.Context, replies []ledger.ListedReply) e
 	list := strings.Join(in, ", ")
 	rows, err := l.reads.QueryContext(ctx, `SELECT reply_id, kind, outcome, submission_id IS NULL, matched_by = '`+ledger.Ambiguous+`', COUNT(*)
 		FROM answer WHERE reply_id IN (`+list+`) GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2`, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close() //nolint:errcheck // Err is looked at
-	for rows.Next() {
+	err = each(rows, err, func(row scanner) error {
 		var id int64
 		var kind, outcome string
 		var loose, ambiguous bool
 		var n int
-		if err := rows.Scan(&id, &kind, &outcome, &loose, &ambiguous, &n); err != nil {
+		if err := row.Scan(&id, &kind, &outcome, &loose, &ambiguous, &n); err != nil {
 			return err
 		}
 		r := byID[id]
@@ -229,20 +212,17 @@ func (l *store) addOutcomes(ctx context.Context, replies []ledger.ListedReply) e
 		case loose:
 			r.Unmatched += n
 		}
-	}
-	if err := rows.Err(); err != nil {
-		return err
-	}
-	sets, err := l.reads.QueryContext(ctx, `SELECT DISTINCT a.reply_id, s.set_key || '.' || s.parts FROM answer a
-		JOIN submission s ON s.id = a.submission_id WHERE a.reply_id IN (`+list+`) ORDER BY 1, 2`, args...)
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	defer sets.Close() //nolint:errcheck // Err is looked at
-	for sets.Next() {
+	rows, err = l.reads.QueryContext(ctx, `SELECT DISTINCT a.reply_id, s.set_key || '.' || s.parts FROM answer a
+		JOIN submission s ON s.id = a.submission_id WHERE a.reply_id IN (`+list+`) ORDER BY 1, 2`, args...)
+	return each(rows, err, func(row scanner) error {
 		var id int64
 		var name string
-		if err := sets.Scan(&id, &name); err != nil {
+		if err := row.Scan(&id, &name); err != nil {
 			return err
 		}
 		if r := byID[id]; len(r.Sets) < ledger.MaxListedSets {
@@ -250,11 +230,11 @@ func (l *store) addOutcomes(ctx context.Context, replies []ledger.ListedReply) e
 		} else {
 			r.MoreSets++
 		}
-	}
-	return sets.Err()
+		return nil
+	})
 }
 
-// Reply gives a stored reply.
+// Reply implements ledger.Replies.
 func (l *store) Reply(ctx context.Context, id int64) (ledger.Reply, error) {
 	found, err := scanReplies(l.reads.QueryContext(ctx, `SELECT `+replyColumns+` FROM reply WHERE id = $1`, id))
 	if err != nil {

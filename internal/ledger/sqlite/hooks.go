@@ -12,8 +12,7 @@ import (
 
 const isDue = `result IN ('` + ledger.CallDue + `', '` + ledger.CallNotStarted + `')`
 
-// Tell has the ledger remember what these hooks are to be told, from now on. It
-// is to be called before the first change.
+// Tell implements ledger.Hooks.
 func (l *store) Tell(hooks ...string) {
 	l.hooks = map[string]bool{}
 	for _, h := range hooks {
@@ -36,26 +35,18 @@ const callColumns = `c.id, c.hook, COALESCE(c.reply_id, 0), COALESCE(r.name, '')
 	c.result, c.exit_code, c.duration_ms, c.problem FROM hook_call c LEFT JOIN reply r ON r.id = c.reply_id`
 
 func scanCalls(rows *sql.Rows, err error) ([]ledger.HookCall, error) {
-	if err != nil {
-		return nil, failed(err)
-	}
-	defer rows.Close() //nolint:errcheck // Err is looked at
-	var out []ledger.HookCall
-	for rows.Next() {
+	out, err := all(rows, err, func(row scanner) (ledger.HookCall, error) {
 		var c ledger.HookCall
 		var due, begun string
 		var ms int64
-		if err := rows.Scan(&c.ID, &c.Hook, &c.ReplyID, &c.Reply, &c.SubmissionID, &due, &begun, &c.Result, &c.ExitCode, &ms, &c.Problem); err != nil {
-			return nil, failed(err)
-		}
+		err := row.Scan(&c.ID, &c.Hook, &c.ReplyID, &c.Reply, &c.SubmissionID, &due, &begun, &c.Result, &c.ExitCode, &ms, &c.Problem)
 		c.DueAt, c.BegunAt, c.Duration = parseTime(due), parseTime(begun), time.Duration(ms)*time.Millisecond
-		out = append(out, c)
-	}
-	return out, failed(rows.Err())
+		return c, err
+	})
+	return out, failed(err)
 }
 
-// DueCalls gives what the hooks were not told yet, oldest first, also what
-// earlier runs left.
+// DueCalls implements ledger.Hooks.
 func (l *store) DueCalls(ctx context.Context, hooks ...string) ([]ledger.HookCall, error) {
 	in, args := []string{"NULL"}, []any{}
 	for _, h := range hooks {
@@ -65,15 +56,13 @@ func (l *store) DueCalls(ctx context.Context, hooks ...string) ([]ledger.HookCal
 	return scanCalls(l.reads.QueryContext(ctx, `SELECT `+callColumns+` WHERE c.`+isDue+` AND c.hook IN (`+strings.Join(in, ", ")+`) ORDER BY c.id`, args...))
 }
 
-// HookCalls gives what hooks were told of a set and of the replies to it, oldest
-// first.
+// HookCalls implements ledger.Hooks.
 func (l *store) HookCalls(ctx context.Context, submission int64) ([]ledger.HookCall, error) {
 	return scanCalls(l.reads.QueryContext(ctx, `SELECT `+callColumns+` WHERE c.submission_id = $1
 		OR c.reply_id IN (SELECT reply_id FROM answer WHERE submission_id = $1) ORDER BY c.id`, submission))
 }
 
-// BeginCall records that a call is being made. It reports false where somebody
-// else made it: then it is not to be made.
+// BeginCall implements ledger.Hooks.
 func (l *store) BeginCall(_ context.Context, id int64) (bool, error) {
 	var begun bool
 	err := l.change(func(tx *sql.Tx) error {
@@ -88,7 +77,7 @@ func (l *store) BeginCall(_ context.Context, id int64) (bool, error) {
 	return begun, err
 }
 
-// BeginErrorCall records that OnError is being told of a failed run.
+// BeginErrorCall implements ledger.Hooks.
 func (l *store) BeginErrorCall(_ context.Context, command string) (id int64, err error) {
 	err = l.change(func(tx *sql.Tx) error {
 		now := l.stamp()
@@ -98,8 +87,7 @@ func (l *store) BeginErrorCall(_ context.Context, command string) (id int64, err
 	return id, err
 }
 
-// EndCall records what came of a call that was begun. One that was not started
-// is due again, unless it is of OnError: nobody makes that again.
+// EndCall implements ledger.Hooks.
 func (l *store) EndCall(_ context.Context, id int64, r ledger.CallResult) error {
 	return l.change(func(tx *sql.Tx) error {
 		_, err := tx.Exec(`UPDATE hook_call SET result = $1, exit_code = $2, duration_ms = $3, problem = $4 WHERE id = $5 AND result = $6`,
@@ -108,7 +96,7 @@ func (l *store) EndCall(_ context.Context, id int64, r ledger.CallResult) error 
 	})
 }
 
-// RecordRun records the end of a run, now. class is what it ended with.
+// RecordRun implements ledger.Runs.
 func (l *store) RecordRun(_ context.Context, command, environment, class string) error {
 	return l.change(func(tx *sql.Tx) error {
 		now := l.stamp()
@@ -124,22 +112,15 @@ func (l *store) RecordRun(_ context.Context, command, environment, class string)
 	})
 }
 
-// Runs lists the last runs.
+// Runs implements ledger.Runs.
 func (l *store) Runs(ctx context.Context) ([]ledger.Run, error) {
 	rows, err := l.reads.QueryContext(ctx, `SELECT command, environment, ended_at, class, succeeded_at FROM run ORDER BY command, environment`)
-	if err != nil {
-		return nil, failed(err)
-	}
-	defer rows.Close() //nolint:errcheck // Err is looked at
-	var out []ledger.Run
-	for rows.Next() {
+	out, err := all(rows, err, func(row scanner) (ledger.Run, error) {
 		var r ledger.Run
 		var ended, succeeded string
-		if err := rows.Scan(&r.Command, &r.Environment, &ended, &r.Class, &succeeded); err != nil {
-			return nil, failed(err)
-		}
+		err := row.Scan(&r.Command, &r.Environment, &ended, &r.Class, &succeeded)
 		r.EndedAt, r.SucceededAt = parseTime(ended), parseTime(succeeded)
-		out = append(out, r)
-	}
-	return out, failed(rows.Err())
+		return r, err
+	})
+	return out, failed(err)
 }

@@ -39,7 +39,7 @@ func ReplyNames(ctx context.Context, path, prefix string, limit int) ([]ledger.N
 
 func lookup(ctx context.Context, path, query string, args ...any) (list []ledger.Named, err error) {
 	if _, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("look at ledger: %w", classified(err))
+		return nil, fmt.Errorf("look at ledger: %w", err)
 	}
 	// Where others have the ledger open, or left changes that are not yet in the
 	// file, they are beside it. Else the file is all there is, and SQLite would
@@ -51,20 +51,13 @@ func lookup(ctx context.Context, path, query string, args ...any) (list []ledger
 	q := url.Values{"mode": {"ro"}, how: {"1"}}
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()+"?"+q.Encode())
 	if err != nil {
-		return nil, fmt.Errorf("look at ledger: %w", classified(err))
+		return nil, fmt.Errorf("look at ledger: %w", err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	rows, err := db.QueryContext(ctx, query, args...)
+	list, err = all(rows, err, func(row scanner) (n ledger.Named, err error) { return n, row.Scan(&n.Name, &n.Word) })
 	if err != nil {
 		return nil, fmt.Errorf("look at ledger: %w", classified(err))
 	}
-	defer rows.Close() //nolint:errcheck // Err is looked at
-	for rows.Next() {
-		var n ledger.Named
-		if err := rows.Scan(&n.Name, &n.Word); err != nil {
-			return nil, fmt.Errorf("look at ledger: %w", classified(err))
-		}
-		list = append(list, n)
-	}
-	return list, classified(rows.Err())
+	return list, nil
 }

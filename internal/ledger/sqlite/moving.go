@@ -8,13 +8,12 @@ import (
 	"github.com/socbatch/socbatch/naming"
 )
 
-// ToMove lists the sets of which a file is still to be moved, newest first.
+// ToMove implements ledger.Sets.
 func (l *store) ToMove(ctx context.Context, sender string, env naming.Environment) ([]inbox.Submission, error) {
 	return loadContext(ctx, l.reads, `id IN (SELECT submission_id FROM part WHERE moved_to = '') AND sender = $1 AND environment = $2 ORDER BY id DESC`, sender, env)
 }
 
-// Moved records that the file of a part is not to be moved any more: it was
-// moved to a path, or, where that is empty, it is gone.
+// Moved implements ledger.Sets.
 func (l *store) Moved(_ context.Context, id int64, part int, path string) error {
 	return l.change(func(tx *sql.Tx) error {
 		_, err := tx.Exec(`UPDATE part SET moved_to = $1 WHERE submission_id = $2 AND number = $3`, sql.NullString{String: path, Valid: path != ""}, id, part)

@@ -14,10 +14,7 @@ import (
 	"github.com/socbatch/socbatch/naming"
 )
 
-// PlainReplies gives the replies of an environment that lie in clear and are
-// not needed so any more, newest first, with ids below one (0: the newest). A
-// reply is needed until its answers are entered and the hook for replies was
-// told: a call that was begun since a time may still be reading it.
+// PlainReplies implements ledger.Encryption.
 func (l *store) PlainReplies(ctx context.Context, env naming.Environment, begun time.Time, below int64, limit int) ([]ledger.Holding, error) {
 	return l.replyHoldings(ctx, `r.environment = $1 AND r.sealed_at = '' AND r.pruned_at = '' AND r.read_at <> '' AND ($2 = 0 OR r.id < $2)
 		AND NOT EXISTS (SELECT 1 FROM hook_call c WHERE c.reply_id = r.id AND c.hook = '`+ledger.OnReply+`'
@@ -25,18 +22,14 @@ func (l *store) PlainReplies(ctx context.Context, env naming.Environment, begun 
 		ORDER BY r.id DESC LIMIT $5`, env, below, l.hooks[ledger.OnReply], timeText(begun), limit)
 }
 
-// PlainSets gives the sets whose frozen copies lie in clear and are not needed
-// any more, newest first, with ids below one (0: the newest). Copies are needed
-// until the set is known to be sent; those of a set that was given up count as
-// needed when that was done after a time: they may be about to go under another
-// name.
+// PlainSets implements ledger.Encryption.
 func (l *store) PlainSets(ctx context.Context, givenUp time.Time, below int64, limit int) ([]ledger.Holding, error) {
 	return l.setHoldings(ctx, `s.sealed_at = '' AND s.pruned_at = '' AND s.state NOT IN (`+unfinished+`)
 		AND (s.state <> '`+string(inbox.Cancelled)+`' OR s.updated_at < $1) AND ($2 = 0 OR s.id < $2)
 		ORDER BY s.id DESC LIMIT $3`, timeText(givenUp), below, limit)
 }
 
-// Sealed records that the files of holdings lie encrypted.
+// Sealed implements ledger.Encryption.
 func (l *store) Sealed(_ context.Context, holdings []ledger.Holding) error {
 	return l.change(func(tx *sql.Tx) error { return stampHoldings(tx, holdings, "sealed_at", l.stamp()) })
 }
@@ -77,22 +70,19 @@ const (
 	oldReply = `r.pruned_at = '' AND r.fetched_at < $1`
 )
 
-// PrunableReplies gives the replies that may be removed, oldest first, with ids
-// above one: old, read, matched, deleted on the server, and every set that they
-// answer has its final answer for as long.
+// PrunableReplies implements ledger.Retention.
 func (l *store) PrunableReplies(ctx context.Context, f ledger.PruneFilter, above int64, limit int) ([]ledger.Holding, error) {
 	return l.replyHoldings(ctx, oldReply+` AND `+keptReply+` = '' AND ($3 = '' OR r.environment = $3) AND r.id > $4 ORDER BY r.id LIMIT $5`,
 		timeText(f.Before), l.hooks[ledger.OnReply], f.Environment, above, limit)
 }
 
-// PrunableSets gives the sets whose frozen copies may be removed, oldest first,
-// with ids above one: old, and with their final answer for as long.
+// PrunableSets implements ledger.Retention.
 func (l *store) PrunableSets(ctx context.Context, f ledger.PruneFilter, above int64, limit int) ([]ledger.Holding, error) {
 	return l.setHoldings(ctx, oldSet+` AND `+keptSet+` = '' AND ($2 = '' OR s.environment = $2) AND s.id > $3 ORDER BY s.id LIMIT $4`,
 		timeText(f.Before), f.Environment, above, limit)
 }
 
-// Kept counts what is old and is not removed, by the reason.
+// Kept implements ledger.Retention.
 func (l *store) Kept(ctx context.Context, f ledger.PruneFilter) (sets, replies map[string]int, err error) {
 	if sets, err = l.counts(ctx, `SELECT `+keptSet+`, COUNT(*) FROM submission s WHERE `+oldSet+` AND ($2 = '' OR s.environment = $2) GROUP BY 1`,
 		timeText(f.Before), f.Environment); err != nil {
@@ -105,25 +95,22 @@ func (l *store) Kept(ctx context.Context, f ledger.PruneFilter) (sets, replies m
 
 func (l *store) counts(ctx context.Context, query string, args ...any) (map[string]int, error) {
 	rows, err := l.reads.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, failed(err)
-	}
-	defer rows.Close() //nolint:errcheck // Err is looked at
 	out := map[string]int{}
-	for rows.Next() {
+	err = each(rows, err, func(row scanner) error {
 		var what string
 		var n int
-		if err := rows.Scan(&what, &n); err != nil {
-			return nil, failed(err)
+		if err := row.Scan(&what, &n); err != nil {
+			return err
 		}
 		if what != "" {
 			out[what] = n
 		}
-	}
-	return out, failed(rows.Err())
+		return nil
+	})
+	return out, failed(err)
 }
 
-// BeginPrune records that the files of holdings are about to be removed.
+// BeginPrune implements ledger.Retention.
 func (l *store) BeginPrune(_ context.Context, holdings []ledger.Holding) error {
 	return l.change(func(tx *sql.Tx) error {
 		for _, h := range holdings {
@@ -135,7 +122,7 @@ func (l *store) BeginPrune(_ context.Context, holdings []ledger.Holding) error {
 	})
 }
 
-// Pruned records that the files of holdings are gone.
+// Pruned implements ledger.Retention.
 func (l *store) Pruned(_ context.Context, holdings []ledger.Holding) error {
 	return l.change(func(tx *sql.Tx) error {
 		if err := stampHoldings(tx, holdings, "pruned_at", l.stamp()); err != nil {
@@ -150,7 +137,7 @@ func (l *store) Pruned(_ context.Context, holdings []ledger.Holding) error {
 	})
 }
 
-// Pruning gives the holdings that a run which was killed had begun to remove.
+// Pruning implements ledger.Retention.
 func (l *store) Pruning(ctx context.Context) ([]ledger.Holding, error) {
 	replies, err := l.replyHoldings(ctx, `r.id IN (SELECT id FROM pruning WHERE kind = $1) ORDER BY r.id`, ledger.HeldReply)
 	if err != nil {
@@ -160,8 +147,7 @@ func (l *store) Pruning(ctx context.Context) ([]ledger.Holding, error) {
 	return append(replies, sets...), err
 }
 
-// FrozenCopy tells since when the frozen copies of a set lie encrypted, and when
-// they were removed; zero: they are not.
+// FrozenCopy implements ledger.Encryption.
 func (l *store) FrozenCopy(ctx context.Context, id int64) (sealed, pruned time.Time, err error) {
 	var s, p string
 	if err := l.reads.QueryRowContext(ctx, `SELECT sealed_at, pruned_at FROM submission WHERE id = $1`, id).Scan(&s, &p); err != nil {
@@ -170,7 +156,7 @@ func (l *store) FrozenCopy(ctx context.Context, id int64) (sealed, pruned time.T
 	return parseTime(s), parseTime(p), nil
 }
 
-// ReplyFiles gives the files of a stored reply.
+// ReplyFiles implements ledger.Replies.
 func (l *store) ReplyFiles(ctx context.Context, id int64) (ledger.Holding, error) {
 	found, err := l.replyHoldings(ctx, `r.id = $1`, id)
 	if err == nil && len(found) == 0 {
@@ -189,28 +175,21 @@ func (l *store) replyHoldings(ctx context.Context, where string, args ...any) ([
 func replyHoldings(ctx context.Context, q querier, where string, args ...any) ([]ledger.Holding, error) {
 	rows, err := q.QueryContext(ctx, `SELECT r.id, r.environment, r.name, r.path, r.size, r.sha256, r.fs_name, r.fs_path, r.fs_size, r.fs_sha256
 		FROM reply r WHERE `+where, args...)
-	if err != nil {
-		return nil, failed(err)
-	}
-	defer rows.Close() //nolint:errcheck // Err is looked at
-	var out []ledger.Holding
-	for rows.Next() {
+	out, err := all(rows, err, func(row scanner) (ledger.Holding, error) {
 		h := ledger.Holding{Kind: ledger.HeldReply}
 		var r, fs ledger.HeldFile
-		if err := rows.Scan(&h.ID, &h.Environment, &h.Name, &r.Path, &r.Size, &r.SHA256, &fs.Name, &fs.Path, &fs.Size, &fs.SHA256); err != nil {
-			return nil, failed(err)
-		}
+		err := row.Scan(&h.ID, &h.Environment, &h.Name, &r.Path, &r.Size, &r.SHA256, &fs.Name, &fs.Path, &fs.Size, &fs.SHA256)
 		r.Name = h.Name
 		h.Files = append(h.Files, r)
 		if fs.Path != "" {
 			h.Files = append(h.Files, fs)
 		}
-		out = append(out, h)
+		return h, err
+	})
+	if err == nil && len(out) > 0 {
+		err = otherSignatures(ctx, q, out)
 	}
-	if err := rows.Err(); err != nil || len(out) == 0 {
-		return out, err
-	}
-	return out, otherSignatures(ctx, q, out)
+	return out, failed(err)
 }
 
 // otherSignatures adds the further signatures of replies.
@@ -222,19 +201,15 @@ func otherSignatures(ctx context.Context, q querier, replies []ledger.Holding) e
 		in = append(in, strconv.FormatInt(replies[i].ID, 10))
 	}
 	rows, err := q.QueryContext(ctx, `SELECT reply_id, name, path, size, sha256 FROM other_signature WHERE reply_id IN (`+strings.Join(in, ", ")+`) ORDER BY reply_id, path`)
-	if err != nil {
-		return failed(err)
-	}
-	defer rows.Close() //nolint:errcheck // Err is looked at
-	for rows.Next() {
+	return each(rows, err, func(row scanner) error {
 		var id int64
 		var f ledger.HeldFile
-		if err := rows.Scan(&id, &f.Name, &f.Path, &f.Size, &f.SHA256); err != nil {
-			return failed(err)
+		if err := row.Scan(&id, &f.Name, &f.Path, &f.Size, &f.SHA256); err != nil {
+			return err
 		}
 		byID[id].Files = append(byID[id].Files, f)
-	}
-	return failed(rows.Err())
+		return nil
+	})
 }
 
 func (l *store) setHoldings(ctx context.Context, where string, args ...any) ([]ledger.Holding, error) {

@@ -24,7 +24,7 @@ func (l *store) Reserve(ctx context.Context, drafts []inbox.Draft) []inbox.Reser
 // errPreview undoes a reservation that was only tried.
 var errPreview = errors.New("preview")
 
-// Preview says what Reserve would do with the drafts, and does nothing.
+// Preview implements ledger.Sets.
 func (l *store) Preview(ctx context.Context, drafts []inbox.Draft) []inbox.Reserved {
 	return l.reserve(ctx, drafts, errPreview)
 }
@@ -98,8 +98,7 @@ func (l *store) checkClaims(tx *sql.Tx, d inbox.Draft) error {
 	return nil
 }
 
-// Holders gives the sets for which contents must not be sent again, newest first.
-// Of the filter, the sender, the environment and the application count.
+// Holders implements ledger.Sets.
 func (l *store) Holders(ctx context.Context, f ledger.Filter, contents []inbox.Hash) ([]inbox.Submission, error) {
 	where, args := []string{}, []any{}
 	for _, c := range []struct{ column, value string }{{"sender", f.Sender}, {"environment", string(f.Environment)}, {"application", f.Application}} {
@@ -336,7 +335,7 @@ func (l *store) Note(_ context.Context, id int64, note string) error {
 	})
 }
 
-// Submissions lists sets, newest first, with their parts but without forms.
+// Submissions implements ledger.Sets.
 func (l *store) Submissions(ctx context.Context, f ledger.Filter) ([]inbox.Submission, error) {
 	where, args := []string{"1 = 1"}, []any{}
 	add := func(column string, v any) {
@@ -370,8 +369,7 @@ func (l *store) Submissions(ctx context.Context, f ledger.Filter) ([]inbox.Submi
 	return loadContext(ctx, l.reads, clause, args...)
 }
 
-// Find gives the set that a name belongs to: the name of a GO, FI or FS, with
-// or without its kind and parts.
+// Find implements ledger.Sets.
 func (l *store) Find(ctx context.Context, name string) (inbox.Submission, error) {
 	found, err := loadContext(ctx, l.reads, `set_key = $1`, ledger.SetKey(name))
 	if err != nil {
@@ -383,7 +381,7 @@ func (l *store) Find(ctx context.Context, name string) (inbox.Submission, error)
 	return found[0], nil
 }
 
-// Submission gives a set by its id.
+// Submission implements ledger.Sets.
 func (l *store) Submission(ctx context.Context, id int64) (inbox.Submission, error) {
 	found, err := loadContext(ctx, l.reads, `id = $1`, id)
 	if err != nil {
@@ -406,28 +404,18 @@ func load(q querier, where string, args ...any) ([]inbox.Submission, error) {
 func loadContext(ctx context.Context, q querier, where string, args ...any) ([]inbox.Submission, error) {
 	rows, err := q.QueryContext(ctx, `SELECT id, application, sender, date, sequence, environment, parts, state, note, reason, spool, signed_by, ticket, created_at, updated_at, sent_at
 		FROM submission s WHERE `+where, args...)
-	if err != nil {
-		return nil, failed(err)
-	}
-	defer rows.Close() //nolint:errcheck // Err is looked at
-	var out []inbox.Submission
-	for rows.Next() {
+	out, err := all(rows, err, func(row scanner) (inbox.Submission, error) {
 		var s inbox.Submission
 		var created, updated, sent string
-		if err := rows.Scan(&s.ID, &s.Set.Application, &s.Set.Sender, &s.Set.Date, &s.Set.Sequence, &s.Set.Environment, &s.Set.Parts,
-			&s.State, &s.Note, &s.Reason, &s.Spool, &s.SignedBy, &s.Ticket, &created, &updated, &sent); err != nil {
-			return nil, failed(err)
-		}
+		err := row.Scan(&s.ID, &s.Set.Application, &s.Set.Sender, &s.Set.Date, &s.Set.Sequence, &s.Set.Environment, &s.Set.Parts,
+			&s.State, &s.Note, &s.Reason, &s.Spool, &s.SignedBy, &s.Ticket, &created, &updated, &sent)
 		s.CreatedAt, s.UpdatedAt, s.SentAt = parseTime(created), parseTime(updated), parseTime(sent)
-		out = append(out, s)
+		return s, err
+	})
+	if err == nil {
+		err = loadParts(ctx, q, out)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, failed(err)
-	}
-	if err := loadParts(ctx, q, out); err != nil {
-		return nil, failed(err)
-	}
-	return out, nil
+	return out, failed(err)
 }
 
 // loadParts adds the parts of sets, a few hundred sets per query.
@@ -454,16 +442,12 @@ func loadParts(ctx context.Context, q querier, sets []inbox.Submission) error {
 func scanParts(ctx context.Context, q querier, byID map[int64]*inbox.Submission, in string, args []any) error {
 	rows, err := q.QueryContext(ctx, `SELECT submission_id, number, source, root, size, sha256, fs_size, fs_sha256, crlf_sha256, source_sha256, moved_to
 		FROM part WHERE submission_id IN (`+in+`) ORDER BY submission_id, number`, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close() //nolint:errcheck // Err is looked at
-	for rows.Next() {
+	return each(rows, err, func(row scanner) error {
 		var id int64
 		var p inbox.Part
 		var hash, fs, crlf, source string
 		var moved sql.NullString
-		if err := rows.Scan(&id, &p.Number, &p.Source, &p.Root, &p.Size, &hash, &p.SignSize, &fs, &crlf, &source, &moved); err != nil {
+		if err := row.Scan(&id, &p.Number, &p.Source, &p.Root, &p.Size, &hash, &p.SignSize, &fs, &crlf, &source, &moved); err != nil {
 			return err
 		}
 		p.ToMove, p.MovedTo = moved.Valid && moved.String == "", moved.String
@@ -482,49 +466,39 @@ func scanParts(ctx context.Context, q querier, byID map[int64]*inbox.Submission,
 			}
 		}
 		byID[id].Parts = append(byID[id].Parts, p)
-	}
-	return rows.Err()
+		return nil
+	})
 }
 
-// History gives what happened to a set, oldest first.
+// History implements ledger.Sets.
 func (l *store) History(ctx context.Context, id int64) ([]ledger.Event, error) {
 	rows, err := l.reads.QueryContext(ctx, `SELECT at, state, note FROM event WHERE submission_id = $1 ORDER BY id`, id)
-	if err != nil {
-		return nil, failed(err)
-	}
-	defer rows.Close() //nolint:errcheck // Err is looked at
-	var out []ledger.Event
-	for rows.Next() {
+	out, err := all(rows, err, func(row scanner) (ledger.Event, error) {
 		var e ledger.Event
 		var at string
-		if err := rows.Scan(&at, &e.State, &e.Note); err != nil {
-			return nil, failed(err)
-		}
+		err := row.Scan(&at, &e.State, &e.Note)
 		e.At = parseTime(at)
-		out = append(out, e)
-	}
-	return out, failed(rows.Err())
+		return e, err
+	})
+	return out, failed(err)
 }
 
-// Spools gives the spool directories that belong to a set.
+// Spools implements ledger.Sets.
 func (l *store) Spools(ctx context.Context) (map[string]bool, error) {
 	rows, err := l.reads.QueryContext(ctx, `SELECT spool FROM submission`)
-	if err != nil {
-		return nil, failed(err)
-	}
-	defer rows.Close() //nolint:errcheck // Err is looked at
 	all := map[string]bool{}
-	for rows.Next() {
+	err = each(rows, err, func(row scanner) error {
 		var s string
-		if err := rows.Scan(&s); err != nil {
-			return nil, failed(err)
+		if err := row.Scan(&s); err != nil {
+			return err
 		}
 		all[s] = true
-	}
-	return all, failed(rows.Err())
+		return nil
+	})
+	return all, failed(err)
 }
 
-// LastChange is when a set was last changed; zero for an empty ledger.
+// LastChange implements ledger.Sets.
 func (l *store) LastChange(ctx context.Context) (time.Time, error) {
 	var at string
 	err := l.reads.QueryRowContext(ctx, `SELECT COALESCE(MAX(at), '') FROM event`).Scan(&at)

@@ -61,7 +61,7 @@ var tables = []table{
 		`FROM reply r JOIN answer a ON a.reply_id = r.id JOIN anomaly x ON x.answer_id = a.id WHERE ` + inPeriodReply + ` ORDER BY r.id, a.position, x.position`},
 }
 
-// Tables names the tables of a Snapshot.
+// Tables implements ledger.Snapshot.
 func (s *snapshot) Tables() []string {
 	var names []string
 	for _, t := range tables {
@@ -70,8 +70,7 @@ func (s *snapshot) Tables() []string {
 	return names
 }
 
-// Rows gives the rows of a table, one after the other: their values are texts,
-// numbers (int64) and truth values. The slices are used again for the next row.
+// Rows implements ledger.Snapshot.
 func (s *snapshot) Rows(ctx context.Context, name string, each func(columns []string, values []any) error) error {
 	for _, t := range tables {
 		if t.name == name {
@@ -81,7 +80,7 @@ func (s *snapshot) Rows(ctx context.Context, name string, each func(columns []st
 	return fmt.Errorf("ledger: no table %s", name)
 }
 
-// Columns gives the names of the columns of a table.
+// Columns implements ledger.Snapshot.
 func (s *snapshot) Columns(name string) []string {
 	var out []string
 	for _, t := range tables {
@@ -140,13 +139,10 @@ func (s *snapshot) rows(ctx context.Context, t table, each func([]string, []any)
 			return err
 		}
 	}
-	if err := rows.Err(); err != nil {
-		return failed(err)
-	}
-	return nil
+	return failed(rows.Err())
 }
 
-// Holdings gives the sets and replies with their files, oldest first.
+// Holdings implements ledger.Snapshot.
 func (s *snapshot) Holdings(ctx context.Context, kind ledger.HoldingKind, each func(ledger.KeptHolding) error) error {
 	const limit = 500
 	for above := int64(0); ; {

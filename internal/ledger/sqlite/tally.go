@@ -8,7 +8,7 @@ import (
 	"github.com/socbatch/socbatch/naming"
 )
 
-// Tallies counts per environment.
+// Tallies implements ledger.Ledger.
 func (l *store) Tallies(ctx context.Context) (map[naming.Environment]*ledger.Tally, error) {
 	out := map[naming.Environment]*ledger.Tally{}
 	for _, e := range naming.Environments() {
@@ -25,21 +25,17 @@ func (l *store) Tallies(ctx context.Context) (map[naming.Environment]*ledger.Tal
 
 func (l *store) tallySets(ctx context.Context, out map[naming.Environment]*ledger.Tally) error {
 	rows, err := l.reads.QueryContext(ctx, `SELECT environment, state, COUNT(*), MIN(sent_at), MIN(created_at) FROM submission GROUP BY environment, state`)
-	if err != nil {
-		return err
-	}
-	defer rows.Close() //nolint:errcheck // Err is looked at
-	for rows.Next() {
+	return each(rows, err, func(row scanner) error {
 		var env naming.Environment
 		var state inbox.State
 		var n int
 		var sent, created string
-		if err := rows.Scan(&env, &state, &n, &sent, &created); err != nil {
+		if err := row.Scan(&env, &state, &n, &sent, &created); err != nil {
 			return err
 		}
 		t := out[env]
 		if t == nil {
-			continue
+			return nil
 		}
 		t.Sets[state] = n
 		switch state {
@@ -50,25 +46,21 @@ func (l *store) tallySets(ctx context.Context, out map[naming.Environment]*ledge
 		case inbox.Unknown:
 			t.Unknown = parseTime(created)
 		}
-	}
-	return rows.Err()
+		return nil
+	})
 }
 
 func (l *store) tallyReplies(ctx context.Context, out map[naming.Environment]*ledger.Tally) error {
 	rows, err := l.reads.QueryContext(ctx, `SELECT environment, COUNT(*), SUM(read_at = '') FROM reply GROUP BY environment`)
-	if err != nil {
-		return err
-	}
-	defer rows.Close() //nolint:errcheck // Err is looked at
-	for rows.Next() {
+	return each(rows, err, func(row scanner) error {
 		var env naming.Environment
 		var n, unread int
-		if err := rows.Scan(&env, &n, &unread); err != nil {
+		if err := row.Scan(&env, &n, &unread); err != nil {
 			return err
 		}
 		if t := out[env]; t != nil {
 			t.Replies, t.Unread = n, unread
 		}
-	}
-	return rows.Err()
+		return nil
+	})
 }
