@@ -19,7 +19,6 @@ var _ ledger.Finder = finder{}
 var (
 	neverLeft  = statesWhere(ledger.NeverLeft)
 	unfinished = statesWhere(inbox.State.Unfinished)
-	notFinal   = statesWhere(func(s inbox.State) bool { return !s.Final() || s.NeedsPerson() })
 	positive   = quoted(ledger.OutcomeAccepted, ledger.OutcomeRemarks)
 )
 

@@ -45,69 +45,120 @@ func stampHoldings(tx *sql.Tx, holdings []ledger.Holding, column, now string) er
 	return nil
 }
 
-// keptSet is why a set s is kept whose time has come; empty where it is not.
-// $1 is that time.
-var keptSet = `CASE
-	WHEN s.state IN (` + notFinal + `) THEN '` + ledger.KeptUnanswered + `'
-	WHEN s.updated_at >= $1 OR EXISTS (SELECT 1 FROM answer a JOIN reply y ON y.id = a.reply_id
-		WHERE a.submission_id = s.id AND y.fetched_at >= $1) THEN '` + ledger.KeptRecent + `'
-	ELSE '' END`
-
-// keptReply is the same of a reply r; $2 says whether a hook is to be told.
-var keptReply = `CASE
-	WHEN r.read_at = '' THEN '` + ledger.KeptUnread + `'
-	WHEN r.problem <> '' THEN '` + ledger.KeptUnreadable + `'
-	WHEN r.signature LIKE 'not valid%' THEN '` + ledger.KeptSignature + `'
-	WHEN r.deleted_at = '' THEN '` + ledger.KeptOnServer + `'
-	WHEN EXISTS (SELECT 1 FROM answer a WHERE a.reply_id = r.id AND a.submission_id IS NULL) THEN '` + ledger.KeptUnmatched + `'
-	WHEN EXISTS (SELECT 1 FROM submission s WHERE s.id IN (SELECT DISTINCT b.submission_id FROM answer b WHERE b.reply_id = r.id)
-		AND ` + keptSet + ` <> '') THEN '` + ledger.KeptOpen + `'
-	WHEN $2 AND EXISTS (SELECT 1 FROM hook_call c WHERE c.reply_id = r.id AND c.hook = '` + ledger.OnReply + `' AND c.` + isDue + `) THEN '` + ledger.KeptHook + `'
-	ELSE '' END`
-
 const (
-	oldSet   = `s.pruned_at = '' AND s.created_at < $1`
-	oldReply = `r.pruned_at = '' AND r.fetched_at < $1`
+	oldSet   = `s.pruned_at = '' AND s.created_at < $1 AND ($2 = '' OR s.environment = $2)`
+	oldReply = `r.pruned_at = '' AND r.fetched_at < $1 AND ($2 = '' OR r.environment = $2)`
 )
+
+// heard says of a set s whether anything was heard of it since $1.
+const heard = `(s.updated_at >= $1 OR EXISTS (SELECT 1 FROM answer a JOIN reply y ON y.id = a.reply_id WHERE a.submission_id = s.id AND y.fetched_at >= $1))`
+
+// oldReplyColumns are the facts of ledger.OldReply of a reply r; $3 says whether
+// OnReply is to be told of replies.
+var oldReplyColumns = `r.read_at = '', r.problem <> '', r.signature LIKE 'not valid%', r.deleted_at = '',
+	EXISTS (SELECT 1 FROM answer a WHERE a.reply_id = r.id AND a.submission_id IS NULL),
+	EXISTS (SELECT 1 FROM submission s WHERE s.id IN (SELECT DISTINCT b.submission_id FROM answer b WHERE b.reply_id = r.id)
+		AND (s.state IN (` + keptStates + `) OR ` + heard + `)),
+	$3 AND EXISTS (SELECT 1 FROM hook_call c WHERE c.reply_id = r.id AND c.hook = '` + ledger.OnReply + `' AND c.` + isDue + `)`
+
+// keptStates are the states in which a set is kept, heard of or not.
+var keptStates = statesWhere(func(s inbox.State) bool { return ledger.OldSet{State: s}.Kept() != "" })
+
+func oldReplyTargets(r *ledger.OldReply) []any {
+	return []any{&r.Unread, &r.Unreadable, &r.Invalid, &r.OnServer, &r.Unmatched, &r.Open, &r.Due}
+}
 
 // PrunableReplies implements ledger.Retention.
 func (l *store) PrunableReplies(ctx context.Context, f ledger.PruneFilter, above int64, limit int) ([]ledger.Holding, error) {
-	return l.replyHoldings(ctx, oldReply+` AND `+keptReply+` = '' AND ($3 = '' OR r.environment = $3) AND r.id > $4 ORDER BY r.id LIMIT $5`,
-		timeText(f.Before), l.hooks[ledger.OnReply], f.Environment, above, limit)
+	ids, err := prunable(above, limit, func(above int64, limit int) ([]aged, error) {
+		rows, err := l.reads.QueryContext(ctx, `SELECT r.id, `+oldReplyColumns+` FROM reply r WHERE `+oldReply+` AND r.id > $4 ORDER BY r.id LIMIT $5`,
+			timeText(f.Before), f.Environment, l.hooks[ledger.OnReply], above, limit)
+		return all(rows, err, func(row scanner) (a aged, err error) {
+			var r ledger.OldReply
+			err = row.Scan(append([]any{&a.id}, oldReplyTargets(&r)...)...)
+			a.kept = r.Kept()
+			return a, err
+		})
+	})
+	if err != nil || ids == "" {
+		return nil, failed(err)
+	}
+	return l.replyHoldings(ctx, `r.id IN (`+ids+`) ORDER BY r.id`)
 }
 
 // PrunableSets implements ledger.Retention.
 func (l *store) PrunableSets(ctx context.Context, f ledger.PruneFilter, above int64, limit int) ([]ledger.Holding, error) {
-	return l.setHoldings(ctx, oldSet+` AND `+keptSet+` = '' AND ($2 = '' OR s.environment = $2) AND s.id > $3 ORDER BY s.id LIMIT $4`,
-		timeText(f.Before), f.Environment, above, limit)
+	ids, err := prunable(above, limit, func(above int64, limit int) ([]aged, error) {
+		rows, err := l.reads.QueryContext(ctx, `SELECT s.id, s.state, `+heard+` FROM submission s WHERE `+oldSet+` AND s.id > $3 ORDER BY s.id LIMIT $4`,
+			timeText(f.Before), f.Environment, above, limit)
+		return all(rows, err, func(row scanner) (a aged, err error) {
+			var s ledger.OldSet
+			err = row.Scan(&a.id, &s.State, &s.Heard)
+			a.kept = s.Kept()
+			return a, err
+		})
+	})
+	if err != nil || ids == "" {
+		return nil, failed(err)
+	}
+	return l.setHoldings(ctx, `s.id IN (`+ids+`) ORDER BY s.id`)
+}
+
+// aged is a set or a reply whose time has come.
+type aged struct {
+	id   int64
+	kept string // why it is kept
+}
+
+// prunable lists the ids above one, at most so many, of what is not kept. next
+// gives what is old, oldest first, a portion at a time.
+func prunable(above int64, limit int, next func(above int64, limit int) ([]aged, error)) (ids string, err error) {
+	const portion = 500
+	var in []string
+	for {
+		found, err := next(above, portion)
+		if err != nil {
+			return "", err
+		}
+		for _, a := range found {
+			above = a.id
+			if a.kept == "" && len(in) < limit {
+				in = append(in, strconv.FormatInt(a.id, 10))
+			}
+		}
+		if len(found) < portion || len(in) == limit {
+			return strings.Join(in, ", "), nil
+		}
+	}
 }
 
 // Kept implements ledger.Retention.
 func (l *store) Kept(ctx context.Context, f ledger.PruneFilter) (sets, replies map[string]int, err error) {
-	if sets, err = l.counts(ctx, `SELECT `+keptSet+`, COUNT(*) FROM submission s WHERE `+oldSet+` AND ($2 = '' OR s.environment = $2) GROUP BY 1`,
-		timeText(f.Before), f.Environment); err != nil {
-		return nil, nil, err
-	}
-	replies, err = l.counts(ctx, `SELECT `+keptReply+`, COUNT(*) FROM reply r WHERE `+oldReply+` AND ($3 = '' OR r.environment = $3) GROUP BY 1`,
-		timeText(f.Before), l.hooks[ledger.OnReply], f.Environment)
-	return sets, replies, err
-}
-
-func (l *store) counts(ctx context.Context, query string, args ...any) (map[string]int, error) {
-	rows, err := l.reads.QueryContext(ctx, query, args...)
-	out := map[string]int{}
+	sets, replies = map[string]int{}, map[string]int{}
+	rows, err := l.reads.QueryContext(ctx, `SELECT s.state, `+heard+`, COUNT(*) FROM submission s WHERE `+oldSet+` GROUP BY 1, 2`,
+		timeText(f.Before), f.Environment)
 	err = each(rows, err, func(row scanner) error {
-		var what string
+		var s ledger.OldSet
 		var n int
-		if err := row.Scan(&what, &n); err != nil {
-			return err
-		}
-		if what != "" {
-			out[what] = n
-		}
-		return nil
+		err := row.Scan(&s.State, &s.Heard, &n)
+		sets[s.Kept()] += n
+		return err
 	})
-	return out, failed(err)
+	if err != nil {
+		return nil, nil, failed(err)
+	}
+	rows, err = l.reads.QueryContext(ctx, `SELECT `+oldReplyColumns+`, COUNT(*) FROM reply r WHERE `+oldReply+` GROUP BY 1, 2, 3, 4, 5, 6, 7`,
+		timeText(f.Before), f.Environment, l.hooks[ledger.OnReply])
+	err = each(rows, err, func(row scanner) error {
+		var r ledger.OldReply
+		var n int
+		err := row.Scan(append(oldReplyTargets(&r), &n)...)
+		replies[r.Kept()] += n
+		return err
+	})
+	delete(sets, "")
+	delete(replies, "")
+	return sets, replies, failed(err)
 }
 
 // BeginPrune implements ledger.Retention.
