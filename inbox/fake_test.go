@@ -199,7 +199,7 @@ func (s *server) goCount() (n int) {
 
 // failingLedger fails a change on demand, before or after it is made.
 type failingLedger struct {
-	*ledger.Ledger
+	ledger.Ledger
 	before, after func(what string) error
 }
 
@@ -232,7 +232,7 @@ type world struct {
 	t      *testing.T
 	dir    string
 	server *server
-	ledger *ledger.Ledger
+	ledger ledger.Ledger
 	spool  *inbox.Spool
 }
 

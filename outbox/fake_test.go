@@ -37,7 +37,7 @@ var errBroken = &transport.Error{Op: "request", Class: transport.Temporary, Kind
 type world struct {
 	t       *testing.T
 	archive string
-	ledger  *ledger.Ledger
+	ledger  ledger.Ledger
 	store   outbox.Ledger // the ledger, or a quick one in memory
 	disk    *durable.Disk
 

@@ -77,7 +77,7 @@ func tellAt(socket string) func(name string) {
 	}
 }
 
-var changing = regexp.MustCompile(`ledger\.\(\*Ledger\)\.change\(.*\n.*\n.*ledger\.\(\*Ledger\)\.(\w+)\(`)
+var changing = regexp.MustCompile(`sqlite\.\(\*store\)\.change\(.*\n.*\n.*sqlite\.\(\*store\)\.(\w+)\(`)
 
 // changes names the methods of the ledger that wait for the transaction.
 func changes() []string {

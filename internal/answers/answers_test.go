@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 type world struct {
 	t       *testing.T
 	archive string
-	ledger  *ledger.Ledger
+	ledger  ledger.Ledger
 	reader  *answers.Reader
 	n       int
 }
@@ -189,7 +189,7 @@ func TestPlace(t *testing.T) {
 
 // batches records the most that was entered at once.
 type batches struct {
-	*ledger.Ledger
+	ledger.Ledger
 	calls, maxEntries int
 }
 
@@ -550,7 +550,7 @@ func TestUnreadLateSignature(t *testing.T) {
 }
 
 type brokenLedger struct {
-	*ledger.Ledger
+	ledger.Ledger
 	fail string
 }
 

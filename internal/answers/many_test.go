@@ -163,7 +163,7 @@ func storeMany(t *testing.T, dir string, shape, n int) (set int64) {
 }
 
 // store puts a reply into archive and ledger.
-func store(t *testing.T, l *ledger.Ledger, dir, application string, content []byte) {
+func store(t *testing.T, l ledger.Ledger, dir, application string, content []byte) {
 	t.Helper()
 	name, err := naming.Parse("FO." + application + ".999999.20260302.00001.T")
 	if err != nil {

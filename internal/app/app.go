@@ -35,8 +35,8 @@ type App struct {
 	Identity func(ctx context.Context, c config.Config, rehearsal bool) (*sign.Identity, error)
 	// OpenLedger opens the ledger of a state directory, and OpenLedgerAt the file
 	// of one.
-	OpenLedger   func(context.Context, config.Config) (*ledger.Ledger, error)
-	OpenLedgerAt func(ctx context.Context, path string) (*ledger.Ledger, error)
+	OpenLedger   func(context.Context, config.Config) (ledger.Ledger, error)
+	OpenLedgerAt func(ctx context.Context, path string) (ledger.Ledger, error)
 	// Document is what a hook reads from its standard input.
 	Document func(HookDocument) []byte
 	// Environ is the environment that programs get which are started from here.

@@ -35,7 +35,7 @@ func (e *ClockError) problem() *problem.Error {
 func moment(t time.Time) string { return t.In(naming.Brussels()).Format("2006-01-02 15:04") }
 
 // CheckClock refuses a clock that is behind what the ledger has.
-func (a *App) CheckClock(ctx context.Context, l *ledger.Ledger) error {
+func (a *App) CheckClock(ctx context.Context, l ledger.Ledger) error {
 	read, err := l.Clock(ctx)
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ type ClockReport struct {
 }
 
 // Clock compares the clock with the ledger.
-func (a *App) Clock(ctx context.Context, l *ledger.Ledger) (ClockReport, error) {
+func (a *App) Clock(ctx context.Context, l ledger.Ledger) (ClockReport, error) {
 	read, err := l.Clock(ctx)
 	now := a.Now()
 	return ClockReport{Now: now, Latest: read.Latest, Office: read.Office, Behind: read.Latest.After(now.Add(clockTolerated))}, err
@@ -65,7 +65,7 @@ func (a *App) Clock(ctx context.Context, l *ledger.Ledger) (ClockReport, error) 
 // AcceptClock is a person's word, with a reason, that the clock is right now and
 // was ahead before. An answer of the office that is later than the clock shows
 // that it is not.
-func (a *App) AcceptClock(ctx context.Context, l *ledger.Ledger, reason string) (ClockReport, error) {
+func (a *App) AcceptClock(ctx context.Context, l ledger.Ledger, reason string) (ClockReport, error) {
 	r, err := a.Clock(ctx, l)
 	if err != nil {
 		return r, err
@@ -73,7 +73,7 @@ func (a *App) AcceptClock(ctx context.Context, l *ledger.Ledger, reason string) 
 	return r.accept(ctx, l, reason)
 }
 
-func (r ClockReport) accept(ctx context.Context, l *ledger.Ledger, reason string) (ClockReport, error) {
+func (r ClockReport) accept(ctx context.Context, l ledger.Ledger, reason string) (ClockReport, error) {
 	switch {
 	case r.Office.After(r.Now.Add(officeTolerated)):
 		return r, problem.New("the clock of this machine says %s, and the office made an answer at %s: set the clock right; nothing was changed", moment(r.Now), moment(r.Office))

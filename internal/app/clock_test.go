@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/socbatch/socbatch/inbox"
-	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/ledger/sqlite"
 	"github.com/socbatch/socbatch/internal/testkit"
 )
 
@@ -58,7 +58,7 @@ func TestAcceptClock(t *testing.T) {
 	} {
 		ctx := context.Background()
 		at := now.Add(c.ahead)
-		l, err := ledger.Open(ctx, t.TempDir()+"/ledger.db", func() time.Time { return at })
+		l, err := sqlite.Open(ctx, t.TempDir()+"/ledger.db", sqlite.Options{Now: func() time.Time { return at }})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -95,7 +95,7 @@ func (s *submission) preview(ctx context.Context) ([]inbox.JobResult, error) {
 
 // deliver sends the jobs, and gives what became of each. The error says that
 // nothing was sent at all.
-func (s *submission) deliver(ctx context.Context, l *ledger.Ledger, link *link) ([]inbox.JobResult, error) {
+func (s *submission) deliver(ctx context.Context, l ledger.Ledger, link *link) ([]inbox.JobResult, error) {
 	c := s.config
 	progress := Progress{Phase: Sending}
 	for _, j := range s.jobs {
@@ -149,7 +149,7 @@ func (s *submission) deliver(ctx context.Context, l *ledger.Ledger, link *link) 
 
 // refresh takes the set of an outcome as the ledger has it now, with its times
 // and its note.
-func (s *submission) refresh(ctx context.Context, l *ledger.Ledger, o *inbox.JobResult) {
+func (s *submission) refresh(ctx context.Context, l ledger.Ledger, o *inbox.JobResult) {
 	if o.Submission.ID == 0 {
 		return
 	}
@@ -166,7 +166,7 @@ func (s *submission) refresh(ctx context.Context, l *ledger.Ledger, o *inbox.Job
 
 // settleLeft looks what became of sets whose outcome an earlier run left
 // unknown. What cannot be settled now stays for Resume.
-func (c *call) settleLeft(ctx context.Context, l *ledger.Ledger, d *inbox.Deliverer, sender string, env naming.Environment) error {
+func (c *call) settleLeft(ctx context.Context, l ledger.Ledger, d *inbox.Deliverer, sender string, env naming.Environment) error {
 	left, err := l.Submissions(ctx, ledger.Filter{Sender: sender, Environment: env, States: []inbox.State{inbox.Unknown}})
 	if err != nil || len(left) == 0 {
 		return err

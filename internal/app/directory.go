@@ -25,8 +25,8 @@ import (
 // directorySubmitter sends what lies in directories and moves it to sent or
 // failed, under the lock of the sender and environment.
 type directorySubmitter struct {
-	*submission                // the jobs are those of one directory at a time
-	ledger      *ledger.Ledger // nil: a rehearsal
+	*submission               // the jobs are those of one directory at a time
+	ledger      ledger.Ledger // nil: a rehearsal
 	link        *link
 	signs       bool                   // the certificate was looked for
 	seen        map[string]os.FileInfo // of the files of a directory, before they were looked into

@@ -100,7 +100,7 @@ func (a *App) Fetch(ctx context.Context, r FetchRequest, o Observer) (res FetchR
 
 // settleBeforeFetch looks what became of unknown sets of every sender, unless
 // somebody is sending for that one: then that process settles them.
-func (c *call) settleBeforeFetch(ctx context.Context, l *ledger.Ledger, link *link, envs []naming.Environment, r FetchRequest) error {
+func (c *call) settleBeforeFetch(ctx context.Context, l ledger.Ledger, link *link, envs []naming.Environment, r FetchRequest) error {
 	for _, env := range envs {
 		left, err := l.Submissions(ctx, ledger.Filter{Environment: env, States: []inbox.State{inbox.Unknown}})
 		if err != nil {
@@ -120,7 +120,7 @@ func (c *call) settleBeforeFetch(ctx context.Context, l *ledger.Ledger, link *li
 	return nil
 }
 
-func (c *call) settleSender(ctx context.Context, l *ledger.Ledger, link *link, sender string, env naming.Environment, pause time.Duration) error {
+func (c *call) settleSender(ctx context.Context, l ledger.Ledger, link *link, sender string, env naming.Environment, pause time.Duration) error {
 	held, err := c.lock(ctx, SendLock(sender, env), 0)
 	var busy *lock.HeldError
 	if errors.As(err, &busy) {
@@ -138,7 +138,7 @@ func (c *call) settleSender(ctx context.Context, l *ledger.Ledger, link *link, s
 
 // fetchOnce stores what is there now, and reads it. What one set does wrong
 // stands in the reports; the error is about a folder or the ledger.
-func (c *call) fetchOnce(ctx context.Context, l *ledger.Ledger, session transport.Session, envs []naming.Environment, r FetchRequest) (FetchResult, error) {
+func (c *call) fetchOnce(ctx context.Context, l ledger.Ledger, session transport.Session, envs []naming.Environment, r FetchRequest) (FetchResult, error) {
 	var out FetchResult
 	reader, err := c.ReplyReader(c.config, l)
 	if err != nil {
@@ -163,7 +163,7 @@ func (c *call) fetchOnce(ctx context.Context, l *ledger.Ledger, session transpor
 	return out, errors.Join(errs...)
 }
 
-func (c *call) fetchFolder(ctx context.Context, l *ledger.Ledger, reader *answers.Reader, session transport.Session, env naming.Environment, r FetchRequest) (rep outbox.Report, err error) {
+func (c *call) fetchFolder(ctx context.Context, l ledger.Ledger, reader *answers.Reader, session transport.Session, env naming.Environment, r FetchRequest) (rep outbox.Report, err error) {
 	held, err := lock.Acquire(ctx, WorkspaceOf(c.config).Locks(), FetchLock(env), "socbatch fetch", r.LockWait)
 	if err != nil {
 		return rep, err
@@ -195,7 +195,7 @@ func (c *call) fetchFolder(ctx context.Context, l *ledger.Ledger, reader *answer
 }
 
 // demandSignature refuses replies whose signature is not valid.
-func demandSignature(l *ledger.Ledger, reader *answers.Reader) func(context.Context, int64) error {
+func demandSignature(l ledger.Ledger, reader *answers.Reader) func(context.Context, int64) error {
 	return func(ctx context.Context, id int64) error {
 		r, err := l.Reply(ctx, id)
 		if err != nil {
@@ -209,7 +209,7 @@ func demandSignature(l *ledger.Ledger, reader *answers.Reader) func(context.Cont
 }
 
 // awaited counts the sets that were sent and have no final answer.
-func awaited(ctx context.Context, l *ledger.Ledger, envs []naming.Environment) (int, error) {
+func awaited(ctx context.Context, l ledger.Ledger, envs []naming.Environment) (int, error) {
 	n := 0
 	for _, env := range envs {
 		open, err := l.Submissions(ctx, ledger.Filter{Environment: env, States: []inbox.State{inbox.Sent, inbox.Received}})
@@ -237,7 +237,7 @@ func answeredSets(read []answers.Result) []inbox.Submission {
 }
 
 // ReplyReader reads what was fetched.
-func (a *App) ReplyReader(c config.Config, l *ledger.Ledger) (*answers.Reader, error) {
+func (a *App) ReplyReader(c config.Config, l ledger.Ledger) (*answers.Reader, error) {
 	roots, err := ReplyRoots(c)
 	if err != nil {
 		return nil, err

@@ -34,7 +34,7 @@ func Hooks(c config.Config) map[string][]string {
 
 // callHooks tells the hooks of replies and refusals, one after the other, also
 // of those that a run which was killed left. What goes wrong is an event.
-func (c *call) callHooks(ctx context.Context, l *ledger.Ledger) {
+func (c *call) callHooks(ctx context.Context, l ledger.Ledger) {
 	hooks := Hooks(c.config)
 	delete(hooks, ledger.OnError) // a run that failed is told of by itself
 	if len(hooks) == 0 {
@@ -57,7 +57,7 @@ func (c *call) callHooks(ctx context.Context, l *ledger.Ledger) {
 }
 
 // callHook tells one hook of one thing. The error is about the ledger.
-func (c *call) callHook(ctx context.Context, l *ledger.Ledger, due ledger.HookCall) error {
+func (c *call) callHook(ctx context.Context, l ledger.Ledger, due ledger.HookCall) error {
 	doc := HookDocument{Hook: due.Hook, At: due.DueAt}
 	about := due.Reply
 	if due.Hook == ledger.OnReply {
@@ -86,7 +86,7 @@ func (c *call) callHook(ctx context.Context, l *ledger.Ledger, due ledger.HookCa
 
 // callOnError tells the hook of a run that failed. It is told also where the
 // ledger cannot be used.
-func (c *call) callOnError(ctx context.Context, l *ledger.Ledger, failed error) {
+func (c *call) callOnError(ctx context.Context, l ledger.Ledger, failed error) {
 	if len(c.config.Hooks.OnError) == 0 {
 		return
 	}

@@ -46,7 +46,7 @@ func (l *link) open(ctx context.Context) (transport.Session, error) {
 }
 
 // deliverer is what sends over the connection.
-func (l *link) deliverer(ctx context.Context, led *ledger.Ledger, pause time.Duration) (*inbox.Deliverer, error) {
+func (l *link) deliverer(ctx context.Context, led ledger.Ledger, pause time.Duration) (*inbox.Deliverer, error) {
 	session, err := l.open(ctx)
 	if err != nil {
 		return nil, err

@@ -56,8 +56,8 @@ func (c *call) record(ctx context.Context, err error) {
 
 // ledgerAfter opens the ledger once more. A run that failed does not make one,
 // and one that failed for it does not try again.
-func (c *call) ledgerAfter(ctx context.Context, err error) (*ledger.Ledger, error) {
-	if ledger.TroubleOf(err) != ledger.NoTrouble {
+func (c *call) ledgerAfter(ctx context.Context, err error) (ledger.Ledger, error) {
+	if ledger.FailureOf(err) != ledger.NoFailure {
 		return nil, err
 	}
 	if err != nil {
@@ -68,7 +68,7 @@ func (c *call) ledgerAfter(ctx context.Context, err error) (*ledger.Ledger, erro
 	return c.OpenLedger(ctx, c.config)
 }
 
-func (c *call) recordRun(ctx context.Context, l *ledger.Ledger, class failure.Class) {
+func (c *call) recordRun(ctx context.Context, l ledger.Ledger, class failure.Class) {
 	if l == nil {
 		return
 	}
@@ -89,7 +89,7 @@ func (c *call) sendHeartbeat(ctx context.Context) {
 	}
 }
 
-func (c *call) writeMetrics(ctx context.Context, l *ledger.Ledger, lerr error) {
+func (c *call) writeMetrics(ctx context.Context, l ledger.Ledger, lerr error) {
 	path := c.config.Monitoring.MetricsFile
 	if path == "" {
 		return

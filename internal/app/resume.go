@@ -70,7 +70,7 @@ func (a *App) Resume(ctx context.Context, r ResumeRequest, o Observer) (res Resu
 
 // unfinished are the sets that earlier runs did not bring to an end, newest
 // first.
-func unfinished(ctx context.Context, l *ledger.Ledger, sender string, env naming.Environment) ([]inbox.Submission, error) {
+func unfinished(ctx context.Context, l ledger.Ledger, sender string, env naming.Environment) ([]inbox.Submission, error) {
 	var states []inbox.State
 	for _, s := range inbox.States() {
 		if s.Unfinished() {
@@ -81,7 +81,7 @@ func unfinished(ctx context.Context, l *ledger.Ledger, sender string, env naming
 }
 
 // finishLeft brings sets to their end, oldest first.
-func (c *call) finishLeft(ctx context.Context, l *ledger.Ledger, d *inbox.Deliverer, left []inbox.Submission) []Resumed {
+func (c *call) finishLeft(ctx context.Context, l ledger.Ledger, d *inbox.Deliverer, left []inbox.Submission) []Resumed {
 	var all []Resumed
 	report := func(s *inbox.Submission, err error) {
 		if now, lerr := l.Submission(context.WithoutCancel(ctx), s.ID); lerr == nil {

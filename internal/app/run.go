@@ -61,7 +61,7 @@ type AsideFiles struct {
 type cycle struct {
 	*call
 	request RunRequest
-	ledger  *ledger.Ledger
+	ledger  ledger.Ledger
 	link    *link
 	tally   failure.Tally
 	result  RunResult

@@ -15,7 +15,7 @@ import (
 )
 
 // Archive is what looks after the stored files.
-func (a *App) Archive(c config.Config, l *ledger.Ledger) *archive.Archive {
+func (a *App) Archive(c config.Config, l ledger.Ledger) *archive.Archive {
 	return &archive.Archive{Ledger: l, Replies: c.Replies.Archive, Spool: WorkspaceOf(c).Spool(), Disk: a.Disk, Now: a.Now}
 }
 
@@ -52,7 +52,7 @@ func (a *App) LockArchive(ctx context.Context, c config.Config, command string, 
 }
 
 // Seal encrypts all that is stored and not needed in clear any more.
-func (a *App) Seal(ctx context.Context, c config.Config, l *ledger.Ledger, wait time.Duration) (got archive.Sealed, err error) {
+func (a *App) Seal(ctx context.Context, c config.Config, l ledger.Ledger, wait time.Duration) (got archive.Sealed, err error) {
 	to, err := Recipients(c.ArchiveRecipient)
 	if err != nil {
 		return got, err
@@ -96,7 +96,7 @@ const sealedInPassing = 1000
 // how many this run has brought. What goes wrong is an event: it stays in clear,
 // and the next run tries again. Where another socbatch is at work with the same
 // files, it is left to that one, or to the next.
-func (c *call) sealFinished(ctx context.Context, l *ledger.Ledger, envs []naming.Environment, fresh int) {
+func (c *call) sealFinished(ctx context.Context, l ledger.Ledger, envs []naming.Environment, fresh int) {
 	if len(c.config.ArchiveRecipient) == 0 || ctx.Err() != nil {
 		return
 	}
@@ -106,7 +106,7 @@ func (c *call) sealFinished(ctx context.Context, l *ledger.Ledger, envs []naming
 	}
 }
 
-func (c *call) trySeal(ctx context.Context, l *ledger.Ledger, envs []naming.Environment, limit int) (err error) {
+func (c *call) trySeal(ctx context.Context, l ledger.Ledger, envs []naming.Environment, limit int) (err error) {
 	to, err := Recipients(c.config.ArchiveRecipient)
 	if err != nil {
 		return err

@@ -21,6 +21,7 @@ import (
 	"github.com/socbatch/socbatch/internal/durable"
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/ledger/sqlite"
 	"github.com/socbatch/socbatch/internal/sandbox"
 	"github.com/socbatch/socbatch/internal/secret"
 	"github.com/socbatch/socbatch/internal/testkit"
@@ -69,9 +70,11 @@ func newOffice(t *testing.T) *office {
 	o.config.Hooks.OnReply = []string{"sh", "-c", `cat >> "$0"`, o.told}
 	o.app = &app.App{
 		Connect: connect, Identity: identity,
-		OpenLedgerAt: func(ctx context.Context, path string) (*ledger.Ledger, error) { return ledger.Open(ctx, path, nil) },
-		OpenLedger: func(ctx context.Context, c config.Config) (*ledger.Ledger, error) {
-			l, err := ledger.Open(ctx, app.WorkspaceOf(c).Ledger(), nil)
+		OpenLedgerAt: func(ctx context.Context, path string) (ledger.Ledger, error) {
+			return sqlite.Open(ctx, path, sqlite.Options{})
+		},
+		OpenLedger: func(ctx context.Context, c config.Config) (ledger.Ledger, error) {
+			l, err := sqlite.Open(ctx, app.WorkspaceOf(c).Ledger(), sqlite.Options{})
 			if err == nil {
 				l.Tell(ledger.OnReply)
 			}

@@ -59,7 +59,7 @@ func (c *call) lock(ctx context.Context, name string, wait time.Duration) (*lock
 
 // opened is what a use case works with under the lock of a sender and environment.
 type opened struct {
-	ledger *ledger.Ledger
+	ledger ledger.Ledger
 	link   *link
 	held   *lock.Lock
 }
@@ -108,7 +108,7 @@ func (w *opened) close() error {
 
 // tidy removes what runs that were killed left: frozen copies that have no name
 // yet, and halves of small files. A day is longer than any run takes for these.
-func (c *call) tidy(ctx context.Context, l *ledger.Ledger) {
+func (c *call) tidy(ctx context.Context, l ledger.Ledger) {
 	before := c.Now().Add(-24 * time.Hour)
 	spool := c.spool(c.config)
 	left, err := spool.Abandoned(before, func() (map[string]bool, error) { return l.Spools(ctx) })

@@ -23,6 +23,7 @@ import (
 	"github.com/socbatch/socbatch/internal/archive"
 	"github.com/socbatch/socbatch/internal/durable"
 	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/ledger/sqlite"
 	"github.com/socbatch/socbatch/internal/seal"
 	"github.com/socbatch/socbatch/internal/testkit"
 	"github.com/socbatch/socbatch/naming"
@@ -46,7 +47,7 @@ type world struct {
 	t       fatal
 	dir     string
 	now     time.Time
-	ledger  *ledger.Ledger
+	ledger  ledger.Ledger
 	reader  *answers.Reader
 	archive *archive.Archive
 	to      *seal.Recipients
@@ -61,7 +62,7 @@ func newWorld(t fatal, dir string) *world {
 	w := &world{t: t, dir: dir, now: testkit.Now(), content: map[string][]byte{}}
 	w.must(os.MkdirAll(dir, 0o700))
 	var err error
-	w.ledger, err = ledger.Open(t.Context(), filepath.Join(dir, "ledger.db"), func() time.Time { return w.now })
+	w.ledger, err = sqlite.Open(t.Context(), filepath.Join(dir, "ledger.db"), sqlite.Options{Now: func() time.Time { return w.now }})
 	w.must(err)
 	w.reader = &answers.Reader{Ledger: w.ledger, Archive: filepath.Join(dir, "replies"), Now: testkit.Now}
 	w.archive = &archive.Archive{
@@ -359,7 +360,7 @@ func TestPathsOutside(t *testing.T) {
 
 // deadLedger fails once the program is dead.
 type deadLedger struct {
-	*ledger.Ledger
+	ledger.Ledger
 	step func(string) error
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/checksum"
 	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/ledger/sqlite"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/sign"
 )
@@ -29,7 +30,7 @@ func (b *bench) checkSent(ctx context.Context, s site, n int) error {
 	for i := 1; i <= n; i++ {
 		missing[sha256.Sum256(declaration(i))] = true
 	}
-	l, err := ledger.Open(ctx, filepath.Join(s.state, "ledger.db"), nil)
+	l, err := sqlite.Open(ctx, filepath.Join(s.state, "ledger.db"), sqlite.Options{})
 	if err != nil {
 		return err
 	}
@@ -164,7 +165,7 @@ func (b *bench) checkFetched(ctx context.Context, s site, replies string, n int,
 	if err := empty(filepath.Join(b.server.Home, "OUT")); err != nil {
 		return err
 	}
-	l, err := ledger.Open(ctx, filepath.Join(s.state, "ledger.db"), nil)
+	l, err := sqlite.Open(ctx, filepath.Join(s.state, "ledger.db"), sqlite.Options{})
 	if err != nil {
 		return err
 	}
@@ -188,7 +189,7 @@ func (b *bench) checkFetched(ctx context.Context, s site, replies string, n int,
 
 // checkReceived makes sure that every declaration is tied to its receipt.
 func (b *bench) checkReceived(ctx context.Context, s site, n int) error {
-	l, err := ledger.Open(ctx, filepath.Join(s.state, "ledger.db"), nil)
+	l, err := sqlite.Open(ctx, filepath.Join(s.state, "ledger.db"), sqlite.Options{})
 	if err != nil {
 		return err
 	}

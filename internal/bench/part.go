@@ -19,6 +19,7 @@ import (
 	"github.com/socbatch/socbatch/internal/config"
 	"github.com/socbatch/socbatch/internal/durable"
 	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/ledger/sqlite"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/outbox"
 	"github.com/socbatch/socbatch/transport"
@@ -90,8 +91,8 @@ func (p *parts) dial(ctx context.Context) (*sftp.Session, error) {
 	return sftp.Dial(ctx, sftp.Endpoint{Host: e.Host, Port: e.Port, User: e.User, Keys: []ssh.Signer{key}, HostKeys: verifier}, sftp.Options{})
 }
 
-func (p *parts) ledger(ctx context.Context) (*ledger.Ledger, error) {
-	return ledger.Open(ctx, filepath.Join(p.config.StateDir, "ledger.db"), nil)
+func (p *parts) ledger(ctx context.Context) (ledger.Ledger, error) {
+	return sqlite.Open(ctx, filepath.Join(p.config.StateDir, "ledger.db"), sqlite.Options{})
 }
 
 func (p *parts) spool() *inbox.Spool {

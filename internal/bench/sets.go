@@ -11,7 +11,7 @@ import (
 
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/durable"
-	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/ledger/sqlite"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/sign"
 )
@@ -151,7 +151,7 @@ func (b *bench) setsUp(ctx context.Context, dir string) (row, error) {
 // prepare freezes and signs declarations and gives them names, so that nothing
 // but their delivery is left.
 func (b *bench) prepare(ctx context.Context, state string, files []string) (err error) {
-	l, err := ledger.Open(ctx, filepath.Join(state, "ledger.db"), nil)
+	l, err := sqlite.Open(ctx, filepath.Join(state, "ledger.db"), sqlite.Options{})
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ replies that were not read yet.`,
 }
 
 func runArchiveSeal(ctx context.Context, a *program, o archiveOptions) error {
-	return a.withLedger(ctx, func(c config.Config, l *ledger.Ledger) error {
+	return a.withLedger(ctx, func(c config.Config, l ledger.Ledger) error {
 		got, err := a.core().Seal(ctx, c, l, o.lockWait)
 		var partly *app.SealError
 		switch {

@@ -21,6 +21,7 @@ import (
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/ledger/sqlite"
 	"github.com/socbatch/socbatch/internal/near"
 	"github.com/socbatch/socbatch/internal/problem"
 	"github.com/socbatch/socbatch/internal/schema"
@@ -134,7 +135,7 @@ type checker struct {
 	options     checkOptions
 	config      config.Config
 	environment naming.Environment // from the flag; empty: see each file
-	ledger      *ledger.Ledger     // nil: there is none
+	ledger      ledger.Ledger      // nil: there is none
 	schemas     *schema.Dir        // nil: files are not compared with schemas
 }
 
@@ -235,7 +236,7 @@ func (k *checker) openLedger(ctx context.Context) {
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return
 	}
-	l, err := ledger.OpenForReading(ctx, path)
+	l, err := sqlite.OpenForReading(ctx, path)
 	switch {
 	case errors.Is(err, ledger.ErrOlder):
 		k.app.ui.warn("whether a file was sent before is not known: the ledger is that of an older version of socbatch")

@@ -48,10 +48,10 @@ func runClock(ctx context.Context, a *program, o clockOptions) error {
 	if o.accept != (reason != "") {
 		return usagef("--accept needs a reason for the ledger: --reason \"…\"; nothing was changed")
 	}
-	return a.withLedger(ctx, func(_ config.Config, l *ledger.Ledger) error {
+	return a.withLedger(ctx, func(_ config.Config, l ledger.Ledger) error {
 		look := a.core().Clock
 		if o.accept {
-			look = func(ctx context.Context, l *ledger.Ledger) (app.ClockReport, error) {
+			look = func(ctx context.Context, l ledger.Ledger) (app.ClockReport, error) {
 				return a.core().AcceptClock(ctx, l, reason)
 			}
 		}

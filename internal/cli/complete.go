@@ -18,6 +18,7 @@ import (
 	"github.com/socbatch/socbatch/internal/errorid"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/ledger/sqlite"
 	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
 )
@@ -290,7 +291,7 @@ func statesFor(command string) []inbox.State {
 func (a *program) setNames(states []inbox.State) proposer {
 	return func(ctx context.Context, typed string) []cobra.Completion {
 		found := a.glance(func(path string) ([]ledger.Named, error) {
-			return ledger.SetNames(ctx, path, typed, states, mostProposed)
+			return sqlite.SetNames(ctx, path, typed, states, mostProposed)
 		})
 		var list []cobra.Completion
 		for _, n := range found {
@@ -302,7 +303,7 @@ func (a *program) setNames(states []inbox.State) proposer {
 
 func (a *program) replyNames(ctx context.Context, typed string) []cobra.Completion {
 	found := a.glance(func(path string) ([]ledger.Named, error) {
-		return ledger.ReplyNames(ctx, path, typed, mostProposed)
+		return sqlite.ReplyNames(ctx, path, typed, mostProposed)
 	})
 	var list []cobra.Completion
 	for _, n := range found {

@@ -337,7 +337,7 @@ func doctorResult(a *program, results []doctor.Result) error {
 
 // dropCopy removes the frozen copy of a set that was given up from the
 // beginning: it is of no use later, and the ledger says that it is gone.
-func dropCopy(ctx context.Context, l *ledger.Ledger, spool *inbox.Spool, s inbox.Submission) error {
+func dropCopy(ctx context.Context, l ledger.Ledger, spool *inbox.Spool, s inbox.Submission) error {
 	copies := []ledger.Holding{{Kind: ledger.HeldSet, ID: s.ID}}
 	if err := l.BeginPrune(ctx, copies); err != nil {
 		return err

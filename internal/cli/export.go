@@ -88,7 +88,7 @@ func runExport(ctx context.Context, a *program, o exportOptions) error {
 	if _, err := os.Lstat(path); err == nil {
 		return existsError(path)
 	}
-	return a.withLedger(ctx, func(c config.Config, l *ledger.Ledger) (err error) {
+	return a.withLedger(ctx, func(c config.Config, l ledger.Ledger) (err error) {
 		held, err := lock.Acquire(ctx, app.WorkspaceOf(c).Locks(), archive.Lock, "socbatch export", o.lockWait)
 		if err != nil {
 			return err

@@ -13,7 +13,7 @@ import (
 func TestGuaranteesNameTests(t *testing.T) {
 	t.Parallel()
 	have := map[string]bool{}
-	function := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+	function := regexp.MustCompile(`(?m)^func (?:\(kit suite\) )?((?:Test|Fuzz)\w+)\(`)
 	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() && d.Name() == ".build" {
 			return filepath.SkipDir
@@ -24,7 +24,7 @@ func TestGuaranteesNameTests(t *testing.T) {
 		switch {
 		case strings.HasSuffix(path, ".txtar"):
 			have[d.Name()] = true
-		case strings.HasSuffix(path, "_test.go"):
+		case strings.HasSuffix(path, "_test.go"), filepath.Base(filepath.Dir(path)) == "ledgertest":
 			text, err := os.ReadFile(path)
 			for _, m := range function.FindAllSubmatch(text, -1) {
 				have[string(m[1])] = true

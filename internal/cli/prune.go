@@ -60,7 +60,7 @@ On a terminal it asks first; where nobody can be asked it needs --yes.`,
 }
 
 func runPrune(ctx context.Context, a *program, o pruneOptions) error {
-	return a.withLedger(ctx, func(c config.Config, l *ledger.Ledger) (err error) {
+	return a.withLedger(ctx, func(c config.Config, l ledger.Ledger) (err error) {
 		f, err := pruneFilter(a, c, o)
 		if err != nil {
 			return err

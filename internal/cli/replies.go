@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -108,7 +109,7 @@ func runReplies(ctx context.Context, a *program, o repliesOptions) (err error) {
 	if filter.Environment, filter.Since, err = chosen(a, o.environment, o.since); err != nil {
 		return err
 	}
-	return a.withLedger(ctx, func(_ config.Config, l *ledger.Ledger) error {
+	return a.withLedger(ctx, func(_ config.Config, l ledger.Ledger) error {
 		found, err := l.Replies(ctx, filter)
 		if err != nil {
 			return err
@@ -128,20 +129,16 @@ func runReplies(ctx context.Context, a *program, o repliesOptions) (err error) {
 }
 
 // chosen reads the filters that several commands have.
-func chosen(a *program, environment, since string) (env naming.Environment, from string, err error) {
+func chosen(a *program, environment, since string) (env naming.Environment, from time.Time, err error) {
 	if environment != "" {
 		if env, err = naming.ParseEnvironment(strings.ToUpper(environment)); err != nil {
-			return env, "", &failure.UsageError{Err: err}
+			return env, from, &failure.UsageError{Err: err}
 		}
 	}
 	if since != "" {
-		t, err := parseSince(since, a.now())
-		if err != nil {
-			return env, "", err
-		}
-		from = ledger.Moment(t)
+		from, err = parseSince(since, a.now())
 	}
-	return env, from, nil
+	return env, from, err
 }
 
 // tellUnknown warns of a filter that is probably a slip of the pen.
@@ -155,7 +152,7 @@ func (a *program) tellUnknown(application string) {
 }
 
 // withLedger does something with the ledger open.
-func (a *program) withLedger(ctx context.Context, do func(config.Config, *ledger.Ledger) error) error {
+func (a *program) withLedger(ctx context.Context, do func(config.Config, ledger.Ledger) error) error {
 	c, err := a.config()
 	if err != nil {
 		return err
@@ -226,7 +223,7 @@ func worstOutcome(o map[string]int) string {
 
 // findReplies gives the stored replies of a name: several, where it came with
 // other contents. NAME~ and the first digits of the SHA-256 is one of them.
-func findReplies(ctx context.Context, l *ledger.Ledger, name string) ([]ledger.ListedReply, error) {
+func findReplies(ctx context.Context, l ledger.Ledger, name string) ([]ledger.ListedReply, error) {
 	plain, hash, _ := strings.Cut(name, "~")
 	found, err := l.Replies(ctx, ledger.ReplyFilter{Name: plain})
 	found = slices.DeleteFunc(found, func(r ledger.ListedReply) bool { return !strings.HasPrefix(r.SHA256, strings.ToLower(hash)) })
@@ -237,7 +234,7 @@ func findReplies(ctx context.Context, l *ledger.Ledger, name string) ([]ledger.L
 }
 
 func openReply(ctx context.Context, a *program, o oneReplyOptions) error {
-	return a.withLedger(ctx, func(c config.Config, l *ledger.Ledger) error {
+	return a.withLedger(ctx, func(c config.Config, l ledger.Ledger) error {
 		found, err := findReplies(ctx, l, o.name)
 		if err != nil {
 			return err
@@ -357,7 +354,7 @@ func copyReply(w io.Writer, from io.Reader, r ledger.Reply) error {
 }
 
 func showReply(ctx context.Context, a *program, o oneReplyOptions) error {
-	return a.withLedger(ctx, func(c config.Config, l *ledger.Ledger) error {
+	return a.withLedger(ctx, func(c config.Config, l ledger.Ledger) error {
 		found, err := findReplies(ctx, l, o.name)
 		if err != nil {
 			return err

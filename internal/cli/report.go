@@ -66,7 +66,7 @@ func runReport(ctx context.Context, a *program, o reportOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	return a.withLedger(ctx, func(c config.Config, l *ledger.Ledger) error {
+	return a.withLedger(ctx, func(c config.Config, l ledger.Ledger) error {
 		found, err := l.Submissions(ctx, filter)
 		if err != nil {
 			return err
@@ -100,7 +100,7 @@ func runReport(ctx context.Context, a *program, o reportOptions) (err error) {
 type reporter struct {
 	a       *program
 	config  config.Config
-	ledger  *ledger.Ledger
+	ledger  ledger.Ledger
 	options reportOptions
 	from    time.Time
 }

@@ -288,6 +288,6 @@ func (a *program) needSender() (config.Config, error) {
 	return c, err
 }
 
-func (a *program) openLedger(ctx context.Context, c config.Config) (*ledger.Ledger, error) {
+func (a *program) openLedger(ctx context.Context, c config.Config) (ledger.Ledger, error) {
 	return a.wire().OpenLedger(ctx, c)
 }

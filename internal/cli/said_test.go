@@ -95,9 +95,10 @@ func TestStatusIsSaid(t *testing.T) {
 		s := sets()[9]
 		s.Note, s.Reason, s.SignedBy = "00024-005", "asked by telephone", "Test Sender"
 		s.Parts = []inbox.Part{{Number: 1, Source: "/home/me/dmfa.xml", Size: 4711, SignSize: 1}}
+		at := time.Date(2026, 11, 20, 9, 30, 0, 0, time.UTC)
 		printStory(a, s, lang.Text{}, []ledger.Event{
-			{At: "2026-11-20T09:29:59Z", State: inbox.Prepared}, {At: "2026-11-20T09:30:00Z", State: inbox.Sent},
-			{At: "2026-11-20T09:40:00Z", State: inbox.AcceptedWithRemarks, Note: "00024-005"},
+			{At: at.Add(-time.Second), State: inbox.Prepared}, {At: at, State: inbox.Sent},
+			{At: at.Add(10 * time.Minute), State: inbox.AcceptedWithRemarks, Note: "00024-005"},
 		}, []ledger.StoredAnswer{
 			{Reply: "FO.NOTI.999999.20261120.00001.R", Path: "R/FO", Signature: "valid: Smals", Answer: ledger.Answer{
 				Kind: "notification", Outcome: ledger.OutcomeRemarks, Part: 1, Form: 1,

@@ -75,7 +75,7 @@ func runStatus(ctx context.Context, a *program, o statusOptions) (err error) {
 			a.core().WriteMetrics(ctx, *used, a.observer(), err)
 		}
 	}()
-	return a.withLedger(ctx, func(c config.Config, l *ledger.Ledger) error {
+	return a.withLedger(ctx, func(c config.Config, l ledger.Ledger) error {
 		used = &c
 		if o.name != "" {
 			return statusOne(ctx, a, c, l, o.name)
@@ -182,7 +182,7 @@ func dash(s string) string {
 	return s
 }
 
-func statusOne(ctx context.Context, a *program, c config.Config, l *ledger.Ledger, name string) error {
+func statusOne(ctx context.Context, a *program, c config.Config, l ledger.Ledger, name string) error {
 	s, err := l.Find(ctx, name)
 	if err != nil {
 		return err
@@ -225,7 +225,7 @@ func statusOne(ctx context.Context, a *program, c config.Config, l *ledger.Ledge
 }
 
 func e2j(e ledger.Event) contract.StateChange {
-	return contract.StateChange{At: e.At, State: string(e.State), Note: e.Note}
+	return contract.StateChange{At: ledger.Moment(e.At), State: string(e.State), Note: e.Note}
 }
 
 // frozenWords says what became of the frozen copies; empty: they lie in clear.
@@ -268,8 +268,7 @@ func printStory(a *program, s inbox.Submission, frozen lang.Text, history []ledg
 	u.fields("  ", f)
 	u.result("  history")
 	for _, e := range history {
-		t, _ := time.Parse(time.RFC3339Nano, e.At)
-		line := fmt.Sprintf("%s  %s", t.In(naming.Brussels()).Format("2006-01-02 15:04:05"), u.in(wording.State(e.State)))
+		line := fmt.Sprintf("%s  %s", e.At.In(naming.Brussels()).Format("2006-01-02 15:04:05"), u.in(wording.State(e.State)))
 		if e.Note != "" {
 			line += ": " + u.in(wording.Note(e.Note))
 		}

@@ -8,7 +8,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -32,6 +31,7 @@ import (
 	"github.com/socbatch/socbatch/internal/doctor"
 	"github.com/socbatch/socbatch/internal/hostile"
 	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/ledger/sqlite"
 	"github.com/socbatch/socbatch/internal/lock"
 	"github.com/socbatch/socbatch/internal/secret"
 	"github.com/socbatch/socbatch/naming"
@@ -78,7 +78,7 @@ var provoked = map[doctor.Finding]struct {
 	doctor.SpaceLow:     {make: func(b *testbed) { b.d.Disk.Free = func(string) (uint64, error) { return 1<<30 - 1, nil } }},
 	doctor.SpaceUnknown: {make: func(b *testbed) { b.d.Disk.Free = func(string) (uint64, error) { return 0, fs.ErrPermission } }},
 
-	doctor.LedgerBusy: {make: func(b *testbed) { b.ledger.err = busy(b.t) }},
+	doctor.LedgerBusy: {make: func(b *testbed) { b.ledger.err = errBusy }},
 	doctor.LedgerDamaged: {make: func(b *testbed) {
 		path := b.write("ledger.db", []byte(strings.Repeat("this is not a ledger ", 100)))
 		b.d.OpenLedger = openLedger(path)
@@ -298,7 +298,7 @@ func fails(err error) func(context.Context, config.Config, string) (net.Conn, er
 
 func openLedger(path string) func(context.Context, config.Config) (doctor.Ledger, error) {
 	return func(ctx context.Context, _ config.Config) (doctor.Ledger, error) {
-		l, err := ledger.Open(ctx, path, now)
+		l, err := sqlite.Open(ctx, path, sqlite.Options{Now: now})
 		if err != nil {
 			return nil, err
 		}
@@ -306,28 +306,8 @@ func openLedger(path string) func(context.Context, config.Config) (doctor.Ledger
 	}
 }
 
-// busy is what SQLite says when another one writes.
-func busy(t *testing.T) error {
-	t.Helper()
-	var dbs [2]*sql.DB
-	for i := range dbs {
-		db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(filepath.Join(t.TempDir(), "..", "busy.db")))
-		if err != nil {
-			t.Fatal(err)
-		}
-		db.SetMaxOpenConns(1)
-		dbs[i] = db
-		t.Cleanup(func() { _ = db.Close() })
-	}
-	if _, err := dbs[0].Exec(`BEGIN IMMEDIATE`); err != nil {
-		t.Fatal(err)
-	}
-	_, err := dbs[1].Exec(`BEGIN IMMEDIATE`)
-	if ledger.TroubleOf(err) != ledger.Busy {
-		t.Fatalf("not busy: %v", err)
-	}
-	return err
-}
+// errBusy is what a ledger says when another one writes.
+var errBusy = &ledger.Error{Failure: ledger.Busy, Err: errors.New("database is locked")}
 
 func rsaKey(t *testing.T, bits int) *rsa.PrivateKey {
 	t.Helper()

@@ -184,15 +184,15 @@ func (r *run) ledgerFile(ctx context.Context) []Result {
 	if err == nil {
 		last, err = l.LastChange(ctx)
 	}
-	switch trouble := ledger.TroubleOf(err); {
+	switch failure := ledger.FailureOf(err); {
 	case err == nil && last.IsZero():
 		return one(fine("the ledger can be read, and is empty"))
 	case err == nil:
 		return one(fine("the ledger can be read; its last entry is of %s", moment(last)))
-	case trouble == ledger.Busy:
+	case failure == ledger.Busy:
 		return one(found(LedgerBusy, "the ledger cannot be read now: %s", err).
 			fix("another socbatch is writing to the ledger: try again when it is ready"))
-	case trouble == ledger.Damaged:
+	case failure == ledger.Damaged:
 		return one(found(LedgerDamaged, "the ledger is damaged: %s", err).
 			fix("put back the last copy of the ledger, or move the file away and begin a new one: a new one does not know what was sent before"))
 	}

@@ -250,7 +250,7 @@ func (r *run) write(ctx context.Context) []Result {
 	}
 	var x Result
 	switch {
-	case errors.As(err, &held), ledger.TroubleOf(err) == ledger.Busy:
+	case errors.As(err, &held), ledger.FailureOf(err) == ledger.Busy:
 		return one(found(WriteBusy, "the write test could not be made: %s", err).fix("try again when the other socbatch is ready"))
 	case transport.ClassOf(err) == transport.Temporary:
 		x = found(WriteBroken, "the connection broke off: %s", err).fix("try again later: the server may be overloaded")

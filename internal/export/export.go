@@ -34,7 +34,7 @@ const (
 
 // Options say what is exported, and how.
 type Options struct {
-	Ledger  *ledger.Ledger
+	Ledger  ledger.Ledger
 	Archive *archive.Archive
 	Period  ledger.Period
 	// Identities read what lies encrypted; nil: it goes into the ZIP as it lies.
@@ -82,7 +82,7 @@ func Write(ctx context.Context, w io.Writer, o Options) (Summary, error) {
 		Program: o.Program, MadeAt: o.Now.UTC().Truncate(time.Second), Environment: string(o.Period.Environment),
 		Since: moment(o.Period.Since), Until: moment(o.Period.Until), Rows: map[string]int{}, Problems: []Problem{},
 	}
-	err := o.Ledger.Snapshot(ctx, o.Period, func(s *ledger.Snapshot) error {
+	err := o.Ledger.Snapshot(ctx, o.Period, func(s ledger.Snapshot) error {
 		for _, t := range s.Tables() {
 			if err := x.table(ctx, s, t); err != nil {
 				return err
@@ -133,7 +133,7 @@ func (x *exporter) entry(name string, at time.Time, method uint16, write func(io
 }
 
 // table adds a table of the ledger twice: for spreadsheets and for programs.
-func (x *exporter) table(ctx context.Context, s *ledger.Snapshot, name string) error {
+func (x *exporter) table(ctx context.Context, s ledger.Snapshot, name string) error {
 	err := x.entry("ledger/"+name+".csv", x.Now, zip.Deflate, func(w io.Writer) error {
 		c := csv.NewWriter(w)
 		if err := c.Write(s.Columns(name)); err != nil {

@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 
 type world struct {
 	t       *testing.T
-	ledger  *ledger.Ledger
+	ledger  ledger.Ledger
 	archive *archive.Archive
 	options export.Options
 	n       int

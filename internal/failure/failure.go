@@ -125,7 +125,7 @@ func ClassOf(err error) Class {
 	switch {
 	case errors.As(err, &usage), errors.As(err, &cfg), is(ledger.ErrNoSubmission):
 		return Usage
-	case errors.As(err, &held), ledger.TroubleOf(err) == ledger.Busy:
+	case errors.As(err, &held), ledger.FailureOf(err) == ledger.Busy:
 		return Locked
 	case errors.As(err, &unknown), errors.As(err, &unsettled), errors.As(err, &maybe):
 		return Unknown

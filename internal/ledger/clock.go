@@ -1,12 +1,6 @@
 package ledger
 
-import (
-	"context"
-	"database/sql"
-	"errors"
-	"fmt"
-	"time"
-)
+import "time"
 
 // ClockReading is what the ledger knows of the time.
 type ClockReading struct {
@@ -16,37 +10,4 @@ type ClockReading struct {
 	// Office is the latest time at which the office made an answer, by its own
 	// clock; zero where none says it. It is not later than that.
 	Office time.Time
-}
-
-const latestEntry = `SELECT COALESCE(MAX(at), '') FROM event WHERE id > (SELECT COALESCE(MAX(last_event), 0) FROM clock_decision)`
-
-// Clock gives what the ledger knows of the time.
-func (l *Ledger) Clock(ctx context.Context) (ClockReading, error) {
-	var latest, office string
-	err := l.reads.QueryRowContext(ctx, `SELECT (`+latestEntry+`), (SELECT COALESCE(MAX(made_at), '') FROM answer)`).Scan(&latest, &office)
-	if err != nil {
-		return ClockReading{}, fmt.Errorf("ledger: %w", err)
-	}
-	return ClockReading{Latest: parseTime(latest), Office: parseTime(office)}, nil
-}
-
-// AcceptClock records that a person says that the clock is right now, and was
-// ahead when the entries were made that are later. Sets that seemed to be answered
-// before they were sent are brought up to date; nothing else is changed.
-func (l *Ledger) AcceptClock(_ context.Context, reason string) error {
-	return l.change(func(tx *sql.Tx) error {
-		now := l.stamp()
-		if _, err := tx.Exec(`INSERT INTO clock_decision (at, last_event, last_at, reason)
-			SELECT $1, COALESCE(MAX(id), 0), COALESCE(MAX(at), ''), $2 FROM event`, now, reason); err != nil {
-			return err
-		}
-		ids, err := column[int64](tx, `SELECT DISTINCT e.submission_id FROM event e JOIN answer a ON a.submission_id = e.submission_id
-			WHERE e.state = 'unknown' AND e.at > $1`, now)
-		for _, id := range ids {
-			if err = errors.Join(err, l.judge(tx, id)); err != nil {
-				break
-			}
-		}
-		return err
-	})
 }

@@ -1,11 +1,6 @@
-// Package ledger remembers, in one SQLite file, what was sent, what was
-// fetched, and what the replies say. It implements the ledgers that inbox,
-// outbox and answers ask for.
-//
-// Every change is on the disk when the method returns (WAL with full
-// synchronisation). Changes of concurrent callers share one transaction and
-// so one flush. Names and contents are unique by constraints of the database,
-// so that two processes cannot take the same one even if every lock fails.
-//
-// The SQL keeps to what SQLite and PostgreSQL both know.
+// Package ledger says what a ledger remembers of what was sent and fetched, and
+// by which rules: what the answers to a set say together, which set an answer
+// belongs to, and which contents must not go again. It has the types and the
+// rules, and knows of no database; the ledgers themselves stand in packages of
+// their own (see ledger/sqlite), and ledgertest is what each of them has to pass.
 package ledger

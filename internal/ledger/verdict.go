@@ -1,131 +1,140 @@
 package ledger
 
 import (
-	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/socbatch/socbatch/inbox"
 )
 
-// errNameUsed is what the server answers to a GO whose name it has seen before.
+// CodeNameUsed is what the server answers to a GO whose name it has seen before.
 // It says nothing about the first.
-const errNameUsed = "ACRF-133"
+const CodeNameUsed = "ACRF-133"
 
-// clockDifference is how far the clock of this machine may be from that of the
-// office, when an answer is compared with the GO of its set.
-const clockDifference = 3 * time.Hour
-
-// clockBack is by how much a clock goes back when it is set right, and not only
-// kept right.
-const clockBack = 10 * time.Minute
-
-// judge brings the state of a set to what its answers say, whatever the order
-// in which they came.
-func (l *Ledger) judge(tx *sql.Tx, id int64) error {
-	var from inbox.State
-	if err := tx.QueryRow(`SELECT state FROM submission WHERE id = $1`, id).Scan(&from); err != nil {
-		return err
-	}
-	v, err := l.verdict(tx, id)
-	if err != nil || v.state == "" {
-		return err
-	}
-	if from != v.state && !from.CanBecome(v.state) {
-		return nil
-	}
-	if v.state == inbox.Refused {
-		why, err := refusals(tx, id)
-		if err != nil {
-			return err
-		}
-		v.note = strings.Trim(v.note+": "+why, ": ")
-	}
-	if from == v.state {
-		_, err = tx.Exec(`UPDATE submission SET note = $1 WHERE id = $2`, v.note, id)
-	} else {
-		err = l.move(tx, id, v.state, v.note, l.stamp())
-		if err == nil && (v.state == inbox.Refused || v.state.NeedsPerson()) {
-			err = l.due(tx, OnRefused, 0, id)
-		}
-	}
-	if err != nil {
-		return err
-	}
-	if v.state == inbox.NameUsed {
-		if err := l.foreignUseOf(tx, id); err != nil {
-			return err
-		}
-	}
-	// Only a set of which nothing was or can still be accepted may go again
-	// without a person's word.
-	if v.nothing {
-		return l.release(tx, id)
-	}
-	return claim(tx, id)
+// Said is what all answers to a set say together, whatever the order in which
+// they came.
+type Said struct {
+	Forms, Parts int // of the set
+	Asked        int // how often its GO was asked for, see GO
+	Receipts     []ReceiptSaid
+	Notified     []FormsSaid // each form in one of them
 }
 
-// refusals names the error ids of what was refused, each once.
-func refusals(tx *sql.Tx, id int64) (string, error) {
-	const most = 5
-	ids, err := column[string](tx, `SELECT DISTINCT x.error_id FROM anomaly x JOIN answer a ON a.id = x.answer_id
-		WHERE a.submission_id = $1 AND a.outcome = 'refused' ORDER BY x.error_id`, id)
-	if len(ids) > most {
-		ids = append(ids[:most], "…")
-	}
-	return strings.Join(ids, ", "), err
+// ReceiptSaid is what one receipt says of a set.
+type ReceiptSaid struct {
+	Outcome  string
+	Part     int    // 0: of the whole set
+	NameUsed bool   // it has CodeNameUsed
+	Reply    string // tells the replies apart: the hash of the one that it stands in
+	Early    bool   // not Ours, see GO
 }
 
-type verdictOf struct {
-	state   inbox.State // empty: the answers say nothing
-	note    string
-	nothing bool // nothing of the set was accepted, nor will be
+// FormsSaid counts the forms of which notifications say the same. A notification
+// that does not tell which form it is about counts as a form for itself.
+type FormsSaid struct {
+	Outcomes []string // all of one form
+	Known    bool     // which forms of the set they are
+	Count    int
 }
 
-// rank orders the outcomes of one form: of several the highest holds, whichever
+// Verdict is what the answers to a set make of it.
+type Verdict struct {
+	State   inbox.State // empty: they say nothing
+	Note    string
+	Nothing bool // nothing of the set was accepted, nor will be
+}
+
+// ranked are the outcomes of a form: of several the last one holds, whichever
 // came first.
-const rank = `CASE outcome WHEN 'refused' THEN 5 WHEN 'accepted-with-remarks' THEN 4 WHEN 'accepted' THEN 3 WHEN 'to-validate' THEN 2 ELSE 1 END`
+var ranked = []string{OutcomeUnknown, OutcomeToValidate, OutcomeAccepted, OutcomeRemarks, OutcomeRefused}
 
-// ranked are the outcomes by their rank.
-var ranked = []string{1: OutcomeUnknown, 2: OutcomeToValidate, 3: OutcomeAccepted, 4: OutcomeRemarks, 5: OutcomeRefused}
+// highest is the outcome that holds of several.
+func highest(outcomes []string) string {
+	rank := 0
+	for _, o := range outcomes {
+		rank = max(rank, slices.Index(ranked, o))
+	}
+	return ranked[rank]
+}
 
-// said is what all answers to a set say together.
-type said struct {
-	forms, parts int // of the set
-	asked        int // how often its GO was asked for
-
+// tally is what the answers to a set say, counted.
+type tally struct {
+	forms, parts int
+	asked        int
 	received     bool           // a positive receipt
 	nameUsed     int            // receipts that say that the name was used before
-	refusedParts map[int64]bool // negative receipts by part; 0: the whole set
+	refusedParts map[int]bool   // negative receipts by part; 0: the whole set
 	answered     int            // forms of which a notification speaks
 	count        map[string]int // of these, by outcome
 	refused      int            // of these, refused ones of which it is known which they are
 	accepted     bool           // a form was accepted, whatever was said of it besides
 }
 
-// verdict is the state that the answers to a set give it together.
-func (a *said) verdict() verdictOf {
-	v := verdictOf{nothing: a.nothing()}
-	total := max(a.forms, a.answered, 1)
-	open := total - a.answered + a.count[OutcomeToValidate] + a.count[OutcomeUnknown]
+// Verdict is what the answers say together.
+func (s Said) Verdict() Verdict {
+	t := &tally{forms: s.Forms, parts: s.Parts, asked: s.Asked, refusedParts: map[int]bool{}, count: map[string]int{}}
+	counted := map[string]bool{}
+	for _, r := range s.Receipts {
+		// The refusal of a name counts once for each reply that holds it, whatever
+		// its age.
+		used := r.NameUsed && r.Outcome == OutcomeRefused
+		if r.Early && !used || used && counted[r.Reply] {
+			continue
+		}
+		counted[r.Reply] = counted[r.Reply] || used
+		t.receipt(r, used)
+	}
+	for _, f := range s.Notified {
+		t.notified(f)
+	}
+	return t.verdict()
+}
+
+func (t *tally) receipt(r ReceiptSaid, nameUsed bool) {
 	switch {
-	case a.usedByOthers():
-		v.state = inbox.NameUsed
-	case len(a.refusedParts) > 0:
-		v.state = inbox.Refused
-	case a.count[OutcomeRefused] > 0:
-		v.state, v.note = inbox.Refused, fmt.Sprintf("%d of %d forms refused", a.count[OutcomeRefused], total)
-	case open == 0 && a.count[OutcomeRemarks] > 0:
-		v.state = inbox.AcceptedWithRemarks
+	case r.Outcome == OutcomeUnknown:
+	case r.Outcome != OutcomeRefused:
+		t.received = true
+	case nameUsed:
+		t.nameUsed++
+	default:
+		t.refusedParts[r.Part] = true
+	}
+}
+
+func (t *tally) notified(f FormsSaid) {
+	outcome := highest(f.Outcomes)
+	t.answered += f.Count
+	t.count[outcome] += f.Count
+	if outcome == OutcomeRefused && (f.Known || t.forms <= 1) {
+		t.refused += f.Count
+	}
+	t.accepted = t.accepted || slices.ContainsFunc(f.Outcomes, Positive)
+}
+
+func (t *tally) verdict() Verdict {
+	v := Verdict{Nothing: t.nothing()}
+	total := max(t.forms, t.answered, 1)
+	open := total - t.answered + t.count[OutcomeToValidate] + t.count[OutcomeUnknown]
+	switch {
+	case t.usedByOthers():
+		v.State = inbox.NameUsed
+	case len(t.refusedParts) > 0:
+		v.State = inbox.Refused
+	case t.count[OutcomeRefused] > 0:
+		v.State, v.Note = inbox.Refused, fmt.Sprintf("%d of %d forms refused", t.count[OutcomeRefused], total)
+	case open == 0 && t.count[OutcomeRemarks] > 0:
+		v.State = inbox.AcceptedWithRemarks
 	case open == 0:
-		v.state = inbox.Accepted
-	case a.received || a.answered > 0:
-		v.state = inbox.Received
-		if n := a.count[OutcomeToValidate]; n > 0 {
-			v.note = fmt.Sprintf("%d of %d forms to validate", n, total)
-		} else if a.answered > 0 {
-			v.note = fmt.Sprintf("%d of %d forms answered", a.answered, total)
+		v.State = inbox.Accepted
+	case t.received || t.answered > 0:
+		v.State = inbox.Received
+		if n := t.count[OutcomeToValidate]; n > 0 {
+			v.Note = fmt.Sprintf("%d of %d forms to validate", n, total)
+		} else if t.answered > 0 {
+			v.Note = fmt.Sprintf("%d of %d forms answered", t.answered, total)
 		}
 	}
 	return v
@@ -134,176 +143,96 @@ func (a *said) verdict() verdictOf {
 // usedByOthers reports whether somebody else delivered under the name of the
 // set. A GO that was asked for n times explains n-1 refusals because of the name:
 // to the server a second GO of ours is a second use, too.
-func (a *said) usedByOthers() bool { return a.nameUsed >= max(a.asked, 1) }
+func (t *tally) usedByOthers() bool { return t.nameUsed >= max(t.asked, 1) }
 
-func (a *said) nothing() bool {
-	if a.usedByOthers() || a.accepted || a.count[OutcomeToValidate]+a.count[OutcomeUnknown] > 0 {
+func (t *tally) nothing() bool {
+	if t.usedByOthers() || t.accepted || t.count[OutcomeToValidate]+t.count[OutcomeUnknown] > 0 {
 		return false
 	}
 	switch {
-	case a.refused > 0 && a.refused >= a.forms:
+	case t.refused > 0 && t.refused >= t.forms:
 		return true
-	case a.received:
+	case t.received:
 		return false
 	}
-	return a.refusedParts[0] || len(a.refusedParts) >= a.parts
+	return t.refusedParts[0] || len(t.refusedParts) >= t.parts
 }
 
-func (a *said) receipt(outcome string, part int64, used bool) {
-	switch {
-	case outcome == OutcomeUnknown:
-	case outcome != OutcomeRefused:
-		a.received = true
-	case used:
-		a.nameUsed++
-	default:
-		a.refusedParts[part] = true
-	}
+// Changes reports whether a set in a state is brought to that of the verdict. It
+// stays as it is, with its claims, where the answers say nothing, or the set
+// cannot go there any more.
+func (v Verdict) Changes(from inbox.State) bool {
+	return v.State != "" && (from == v.State || from.CanBecome(v.State))
 }
 
-func (l *Ledger) verdict(tx *sql.Tx, id int64) (verdictOf, error) {
-	a := &said{refusedParts: map[int64]bool{}, count: map[string]int{}}
-	if err := tx.QueryRow(`SELECT forms, parts FROM submission WHERE id = $1`, id).Scan(&a.forms, &a.parts); err != nil {
-		return verdictOf{}, err
+// Alarming reports whether OnRefused is to be told when a set gets there.
+func (v Verdict) Alarming() bool { return v.State == inbox.Refused || v.State.NeedsPerson() }
+
+// maxNamedErrors bounds the error ids in a note.
+const maxNamedErrors = 5
+
+// Naming adds to the note of a set that is refused what the office has against
+// it: the error ids of what it refused.
+func (v Verdict) Naming(errorIDs []string) Verdict {
+	if v.State != inbox.Refused {
+		return v
 	}
-	var since string
-	var err error
-	if a.asked, since, err = l.askedFor(tx, id); err != nil {
-		return verdictOf{}, err
+	if len(errorIDs) > maxNamedErrors {
+		errorIDs = append(slices.Clone(errorIDs[:maxNamedErrors]), "…")
 	}
-	if err := a.addReceipts(tx, id, since); err != nil {
-		return verdictOf{}, err
-	}
-	if err := a.addForms(tx, id, since); err != nil {
-		return verdictOf{}, err
-	}
-	return a.verdict(), nil
+	v.Note = strings.Trim(v.Note+": "+strings.Join(errorIDs, ", "), ": ")
+	return v
 }
 
-// askedFor says how often the GO of a set was asked for, and since when there may
-// be answers to it; empty: at any time. What the office made before is about what
-// somebody else delivered under that name.
-func (l *Ledger) askedFor(q statementer, id int64) (times int, since string, err error) {
-	first, at, times, err := firstAsked(q, id)
-	if err != nil || times == 0 {
-		return times, "", err
-	}
-	since = timeText(at.Add(-clockDifference))
-	var early bool
-	if err := q.QueryRow(`SELECT EXISTS (SELECT 1 FROM answer WHERE submission_id = $1 AND made_at <> '' AND made_at < $2)`, id, since).Scan(&early); err != nil || !early {
-		return times, since, err
-	}
-	// A time that the clock has gone back behind since is that of a clock that was
-	// ahead, and says nothing.
-	latest := at.Add(-clockBack)
-	ahead := l.now().Before(latest)
-	if !ahead {
-		err = q.QueryRow(`SELECT EXISTS (SELECT 1 FROM event WHERE id > $1 AND at < $2)`, first, timeText(latest)).Scan(&ahead)
-	}
-	if ahead {
-		since = ""
-	}
-	return times, since, err
+// GO is what the history of a set says of its GO.
+type GO struct {
+	Times int       // how often it was asked for
+	First time.Time // when that was, the first time
+	Entry int       // the entry in the history that says so, from 0
 }
 
-// firstAsked finds the entry of the first time that the GO of a set was asked
-// for, and counts the times.
-func firstAsked(q rowsQuerier, id int64) (first int64, at time.Time, times int, err error) {
-	rows, err := q.Query(`SELECT id, state, at FROM event WHERE submission_id = $1 ORDER BY id`, id)
-	if err != nil {
-		return 0, at, 0, err
-	}
-	defer rows.Close() //nolint:errcheck // Err is looked at
+// GOIn looks for the GO in the history of a set, oldest entry first.
+func GOIn(history []Event) GO {
+	var g GO
 	before := inbox.State("")
-	for rows.Next() {
-		var event int64
-		var state inbox.State
-		var text string
-		if err := rows.Scan(&event, &state, &text); err != nil {
-			return 0, at, 0, err
-		}
-		if state == inbox.Unknown && before != inbox.Unknown {
-			if times++; times == 1 {
-				first, at = event, parseTime(text)
+	for i, e := range history {
+		if e.State == inbox.Unknown && before != inbox.Unknown {
+			if g.Times++; g.Times == 1 {
+				g.First, g.Entry = e.At, i
 			}
 		}
-		before = state
+		before = e.State
 	}
-	return first, at, times, rows.Err()
+	return g
 }
 
-// statementer is a transaction, or its statements.
-type statementer interface {
-	rowsQuerier
-	QueryRow(query string, args ...any) *sql.Row
+const (
+	// clockDifference is how far the clock of this machine may be from that of the
+	// office, when an answer is compared with the GO of its set.
+	clockDifference = 3 * time.Hour
+	// clockBack is by how much a clock goes back when it is set right, and not only
+	// kept right.
+	clockBack = 10 * time.Minute
+)
+
+// AnsweredFrom is the time from which on there may be answers to the set; zero:
+// at any time. What the office made before is about what somebody else delivered
+// under that name.
+func (g GO) AnsweredFrom() time.Time {
+	if g.Times == 0 {
+		return time.Time{}
+	}
+	return g.First.Add(-clockDifference)
 }
 
-// olderThanGO chooses answers that the office made before the GO of their set
-// was asked for, by $2.
-const olderThanGO = `(a.made_at <> '' AND a.made_at < $2)`
+// ClockWasAhead reports whether the GO was asked for while the clock was ahead: it
+// has gone back behind that since, as the time of a later entry, or the present
+// one, shows. Then AnsweredFrom says nothing.
+func (g GO) ClockWasAhead(later time.Time) bool { return later.Before(g.First.Add(-clockBack)) }
 
-// answersOurs reports whether an answer is about what was sent from here, and
-// not about what somebody else delivered under the name before.
-func (l *Ledger) answersOurs(q statementer, a *Answer) (bool, error) {
-	if a.MadeAt.IsZero() {
-		return true, nil
-	}
-	_, since, err := l.askedFor(q, a.SubmissionID)
-	return timeText(a.MadeAt) >= since, err
-}
-
-// addReceipts reads what the receipts say. The refusal of a name counts once for
-// each reply that holds it, whatever its age.
-func (a *said) addReceipts(tx *sql.Tx, id int64, since string) error {
-	rows, err := tx.Query(`SELECT a.outcome, a.part, COALESCE(r.sha256, ''), `+olderThanGO+`,
-			EXISTS (SELECT 1 FROM anomaly x WHERE x.answer_id = a.id AND x.error_id = '`+errNameUsed+`')
-		FROM answer a LEFT JOIN reply r ON r.id = a.reply_id WHERE a.submission_id = $1 AND a.kind = 'receipt'`, id, since)
-	if err != nil {
-		return err
-	}
-	defer rows.Close() //nolint:errcheck // Err is looked at
-	counted := map[string]bool{}
-	for rows.Next() {
-		var outcome, reply string
-		var part int64
-		var old, used bool
-		if err := rows.Scan(&outcome, &part, &reply, &old, &used); err != nil {
-			return err
-		}
-		used = used && outcome == OutcomeRefused
-		if old && !used || used && counted[reply] {
-			continue
-		}
-		counted[reply] = counted[reply] || used
-		a.receipt(outcome, part, used)
-	}
-	return rows.Err()
-}
-
-// addForms counts the forms by what the notifications say of them. An answer
-// that does not tell which form it is about counts for itself.
-func (a *said) addForms(tx *sql.Tx, id int64, since string) error {
-	rows, err := tx.Query(`SELECT highest, known, accepted, COUNT(*) FROM (
-			SELECT MAX(`+rank+`) AS highest, form > 0 AS known, MAX(outcome IN ('accepted', 'accepted-with-remarks')) AS accepted
-			FROM answer a WHERE submission_id = $1 AND kind = 'notification' AND NOT `+olderThanGO+`
-			GROUP BY part, form, CASE form WHEN 0 THEN id END)
-		GROUP BY highest, known, accepted`, id, since)
-	if err != nil {
-		return err
-	}
-	defer rows.Close() //nolint:errcheck // Err is looked at
-	for rows.Next() {
-		var highest, n int
-		var known, accepted bool
-		if err := rows.Scan(&highest, &known, &accepted, &n); err != nil {
-			return err
-		}
-		a.answered += n
-		a.count[ranked[highest]] += n
-		if ranked[highest] == OutcomeRefused && (known || a.forms <= 1) {
-			a.refused += n
-		}
-		a.accepted = a.accepted || accepted
-	}
-	return rows.Err()
+// Ours reports whether an answer that the office made at a time (zero: it does
+// not say) is about what was sent from here, where there may be answers from a
+// time on.
+func Ours(madeAt, answeredFrom time.Time) bool {
+	return madeAt.IsZero() || !madeAt.Before(answeredFrom)
 }

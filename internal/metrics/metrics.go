@@ -35,7 +35,7 @@ type About struct {
 
 // WriteFile creates or replaces the file, readable by everybody. Its directory
 // has to be there.
-func WriteFile(ctx context.Context, disk *durable.Disk, path string, l *ledger.Ledger, about About) error {
+func WriteFile(ctx context.Context, disk *durable.Disk, path string, l ledger.Ledger, about About) error {
 	t, err := disk.Create(filepath.Dir(path), ".new-*")
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ func WriteFile(ctx context.Context, disk *durable.Disk, path string, l *ledger.L
 
 // Write writes the metrics. Names, contents and numbers of persons are not
 // among them: labels are environments, states and commands.
-func Write(ctx context.Context, w io.Writer, l *ledger.Ledger, about About) error {
+func Write(ctx context.Context, w io.Writer, l ledger.Ledger, about About) error {
 	tallies, err := l.Tallies(ctx)
 	if err != nil {
 		return err

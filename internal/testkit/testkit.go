@@ -20,6 +20,7 @@ import (
 
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/ledger/sqlite"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/sign"
 )
@@ -124,12 +125,12 @@ func Identity(t testing.TB) *sign.Identity {
 
 // Ledger opens a ledger; an empty path is one in a new directory. It is closed
 // at the end of the test.
-func Ledger(t testing.TB, path string) *ledger.Ledger {
+func Ledger(t testing.TB, path string) ledger.Ledger {
 	t.Helper()
 	if path == "" {
 		path = filepath.Join(t.TempDir(), "ledger.db")
 	}
-	l, err := ledger.Open(t.Context(), path, Now)
+	l, err := sqlite.Open(t.Context(), path, sqlite.Options{Now: Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +158,7 @@ func Draft(parts ...[]string) inbox.Draft {
 }
 
 // Reserve takes a name for a draft.
-func Reserve(t testing.TB, l *ledger.Ledger, d inbox.Draft) inbox.Submission {
+func Reserve(t testing.TB, l ledger.Ledger, d inbox.Draft) inbox.Submission {
 	t.Helper()
 	r := l.Reserve(t.Context(), []inbox.Draft{d})[0]
 	if r.Err != nil {
@@ -167,7 +168,7 @@ func Reserve(t testing.TB, l *ledger.Ledger, d inbox.Draft) inbox.Submission {
 }
 
 // Walk moves a set through states.
-func Walk(t testing.TB, l *ledger.Ledger, id int64, states ...inbox.State) {
+func Walk(t testing.TB, l ledger.Ledger, id int64, states ...inbox.State) {
 	t.Helper()
 	for _, s := range states {
 		if err := l.Move(t.Context(), id, s, ""); err != nil {
@@ -177,7 +178,7 @@ func Walk(t testing.TB, l *ledger.Ledger, id int64, states ...inbox.State) {
 }
 
 // Sent takes a name for a draft and moves the set to Sent.
-func Sent(t testing.TB, l *ledger.Ledger, d inbox.Draft) inbox.Submission {
+func Sent(t testing.TB, l ledger.Ledger, d inbox.Draft) inbox.Submission {
 	t.Helper()
 	s := Reserve(t, l, d)
 	Walk(t, l, s.ID, inbox.Uploading, inbox.Unknown, inbox.Sent)

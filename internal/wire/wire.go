@@ -23,6 +23,7 @@ import (
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
+	"github.com/socbatch/socbatch/internal/ledger/sqlite"
 	"github.com/socbatch/socbatch/internal/problem"
 	"github.com/socbatch/socbatch/internal/secret"
 	"github.com/socbatch/socbatch/transport"
@@ -39,7 +40,7 @@ type Wire struct {
 	Disk       *durable.Disk
 	Now        func() time.Time
 	Log        *slog.Logger
-	LedgerStep func(string) // see ledger.OnStep; nil but in tests
+	LedgerStep func(string) // see sqlite.Options; nil but in tests
 	// Notify is told what a person should know.
 	Notify func(Notice)
 }
@@ -72,21 +73,18 @@ func (NextKey) notice()         {}
 func (Legacy) notice()          {}
 
 // OpenLedger opens the ledger of a state directory.
-func (w *Wire) OpenLedger(ctx context.Context, c config.Config) (*ledger.Ledger, error) {
-	l, err := ledger.Open(ctx, app.WorkspaceOf(c).Ledger(), w.Now)
+func (w *Wire) OpenLedger(ctx context.Context, c config.Config) (ledger.Ledger, error) {
+	l, err := w.OpenLedgerAt(ctx, app.WorkspaceOf(c).Ledger())
 	if err != nil {
 		return nil, err
 	}
 	l.Tell(slices.Collect(maps.Keys(app.Hooks(c)))...)
-	if w.LedgerStep != nil {
-		l.OnStep(w.LedgerStep)
-	}
 	return l, nil
 }
 
 // OpenLedgerAt opens a ledger by its file.
-func (w *Wire) OpenLedgerAt(ctx context.Context, path string) (*ledger.Ledger, error) {
-	return ledger.Open(ctx, path, w.Now)
+func (w *Wire) OpenLedgerAt(ctx context.Context, path string) (ledger.Ledger, error) {
+	return sqlite.Open(ctx, path, sqlite.Options{Now: w.Now, OnStep: w.LedgerStep})
 }
 
 // Connect finds the credentials for the server, and gives what makes a session.

@@ -86,7 +86,7 @@ func Explain(err error) Explanation {
 		if unknown.Taken {
 			x.Message = Text("%s: the server took it, and that could not be recorded here (%s); it was not sent again", unknown.Set, RootCause(unknown.Err))
 		}
-		x.ledgerHint(ledger.TroubleOf(unknown.Err))
+		x.ledgerHint(ledger.FailureOf(unknown.Err))
 		x.hint("find out with: socbatch resume --env %s", unknown.Set.Environment)
 	case errors.As(err, &still):
 		x.Message = Text("%s: what became of it could not be found out (%s); nothing was sent", still.Set, RootCause(still.Err))
@@ -184,10 +184,10 @@ func Explain(err error) Explanation {
 	case errors.Is(err, context.Canceled):
 		x.Message = Text("interrupted")
 		x.hint("run the same command again: it goes on where it stopped")
-	case ledger.TroubleOf(err) != ledger.NoTrouble:
+	case ledger.FailureOf(err) != ledger.NoFailure:
 		x.Kind = "ledger"
-		x.ledgerHint(ledger.TroubleOf(err))
-		if ledger.TroubleOf(err) == ledger.Busy {
+		x.ledgerHint(ledger.FailureOf(err))
+		if ledger.FailureOf(err) == ledger.Busy {
 			x.Kind = "locked"
 		} else {
 			x.safe()
@@ -311,9 +311,9 @@ func (x *Explanation) safe() {
 	x.hint("nothing is sent, or deleted on the server, before it is safe on this disk")
 }
 
-func (x *Explanation) ledgerHint(t ledger.Trouble) {
+func (x *Explanation) ledgerHint(t ledger.Failure) {
 	switch t {
-	case ledger.NoTrouble:
+	case ledger.NoFailure:
 	case ledger.Busy:
 		x.hint("another socbatch is writing to the ledger: try again when it is ready")
 	case ledger.Damaged:
