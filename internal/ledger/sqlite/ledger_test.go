@@ -220,23 +220,8 @@ func TestOpenForReading(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []struct {
-		f    ledger.Filter
-		hash byte
-		want int
-	}{
-		{ledger.Filter{}, 1, 1},
-		{ledger.Filter{}, 2, 1},
-		{ledger.Filter{}, 3, 0},
-		{ledger.Filter{Sender: testkit.Sender, Environment: naming.Test, Application: "DIMN"}, 1, 1},
-		{ledger.Filter{Environment: naming.Production}, 1, 0},
-		{ledger.Filter{Application: "DMFA"}, 1, 0},
-		{ledger.Filter{Sender: "000042"}, 1, 0},
-	} {
-		found, err := r.Holders(t.Context(), c.f, []inbox.Hash{{9}, {c.hash}})
-		if err != nil || len(found) != c.want || c.want > 0 && found[0].ID != sent.ID {
-			t.Errorf("%+v: %v, %v", c, found, err)
-		}
+	if found, err := r.Holders(t.Context(), ledger.Filter{}, []inbox.Hash{{1}}); err != nil || len(found) != 1 || found[0].ID != sent.ID {
+		t.Errorf("%+v, %v", found, err)
 	}
 	if err := r.Move(t.Context(), sent.ID, inbox.Accepted, ""); !errors.Is(err, ledger.ErrClosed) {
 		t.Errorf("changed: %v", err)
