@@ -21,10 +21,10 @@ import (
 	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
-	"github.com/socbatch/socbatch/internal/ledger/sqlite"
 	"github.com/socbatch/socbatch/internal/near"
 	"github.com/socbatch/socbatch/internal/problem"
 	"github.com/socbatch/socbatch/internal/schema"
+	"github.com/socbatch/socbatch/internal/wire"
 	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
 	"github.com/socbatch/socbatch/sign"
@@ -236,7 +236,7 @@ func (k *checker) openLedger(ctx context.Context) {
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return
 	}
-	l, err := sqlite.OpenForReading(ctx, path)
+	l, err := wire.OpenForReading(ctx, path)
 	switch {
 	case errors.Is(err, ledger.ErrOlder):
 		k.app.ui.warn("whether a file was sent before is not known: the ledger is that of an older version of socbatch")

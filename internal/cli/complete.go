@@ -18,7 +18,7 @@ import (
 	"github.com/socbatch/socbatch/internal/errorid"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/ledger"
-	"github.com/socbatch/socbatch/internal/ledger/sqlite"
+	"github.com/socbatch/socbatch/internal/wire"
 	"github.com/socbatch/socbatch/internal/wording"
 	"github.com/socbatch/socbatch/naming"
 )
@@ -291,7 +291,7 @@ func statesFor(command string) []inbox.State {
 func (a *program) setNames(states []inbox.State) proposer {
 	return func(ctx context.Context, typed string) []cobra.Completion {
 		found := a.glance(func(path string) ([]ledger.Named, error) {
-			return sqlite.SetNames(ctx, path, typed, states, mostProposed)
+			return wire.SetNames(ctx, path, typed, states, mostProposed)
 		})
 		var list []cobra.Completion
 		for _, n := range found {
@@ -303,7 +303,7 @@ func (a *program) setNames(states []inbox.State) proposer {
 
 func (a *program) replyNames(ctx context.Context, typed string) []cobra.Completion {
 	found := a.glance(func(path string) ([]ledger.Named, error) {
-		return sqlite.ReplyNames(ctx, path, typed, mostProposed)
+		return wire.ReplyNames(ctx, path, typed, mostProposed)
 	})
 	var list []cobra.Completion
 	for _, n := range found {

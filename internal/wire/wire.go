@@ -87,6 +87,22 @@ func (w *Wire) OpenLedgerAt(ctx context.Context, path string) (ledger.Ledger, er
 	return sqlite.Open(ctx, path, sqlite.Options{Now: w.Now, OnStep: w.LedgerStep})
 }
 
+// OpenForReading opens a ledger that is there, to look something up: it neither
+// waits for others nor brings the ledger up to date (ledger.ErrOlder).
+func OpenForReading(ctx context.Context, path string) (ledger.Ledger, error) {
+	return sqlite.OpenForReading(ctx, path)
+}
+
+// SetNames are names of sets in a ledger that begin like prefix, for completion.
+func SetNames(ctx context.Context, path, prefix string, states []inbox.State, limit int) ([]ledger.Named, error) {
+	return sqlite.SetNames(ctx, path, prefix, states, limit)
+}
+
+// ReplyNames are names of replies in a ledger that begin like prefix.
+func ReplyNames(ctx context.Context, path, prefix string, limit int) ([]ledger.Named, error) {
+	return sqlite.ReplyNames(ctx, path, prefix, limit)
+}
+
 // Connect finds the credentials for the server, and gives what makes a session.
 func (w *Wire) Connect(ctx context.Context, c config.Config) (app.Dialer, error) {
 	e, err := w.Endpoint(ctx, c)
