@@ -161,6 +161,7 @@ func (Finished) event()        {}
 
 // FetchResult is what was brought from the folders.
 type FetchResult struct {
+	Begun   bool // the server was asked; before that nothing can have come
 	Reports []outbox.Report
 	Read    []answers.Result
 }

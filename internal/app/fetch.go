@@ -57,6 +57,7 @@ func (a *App) Fetch(ctx context.Context, r FetchRequest, o Observer) (res FetchR
 		return res, err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
+	res.Begun = true
 	look := func(ctx context.Context) (done bool, err error) {
 		anew := link.session == nil
 		session, err := link.open(ctx)

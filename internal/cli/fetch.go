@@ -75,6 +75,9 @@ func runFetch(ctx context.Context, a *program, o fetchOptions) error {
 
 // endFetch prints the JSON.
 func endFetch(a *program, r app.FetchResult, err error) {
+	if !r.Begun {
+		return
+	}
 	if len(r.Reports) > 0 && err == nil && r.New() == 0 {
 		a.ui.say("nothing new")
 	}

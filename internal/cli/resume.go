@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -51,8 +50,7 @@ func runResume(ctx context.Context, a *program, o resumeOptions) error {
 
 // endResume prints the JSON.
 func endResume(a *program, r app.ResumeResult, err error) {
-	var reported app.ReportedError
-	if err != nil && !errors.As(err, &reported) {
+	if err != nil && !isReported(err) {
 		return // it did not begin
 	}
 	if len(r.Sets) == 0 {

@@ -115,6 +115,9 @@ func runSubmit(ctx context.Context, a *program, o submitOptions) error {
 
 // endSubmit prints the JSON.
 func endSubmit(a *program, r app.SubmitResult, err error) {
+	if err != nil && !isReported(err) {
+		return // it did not come to an end
+	}
 	if r.Previews {
 		a.ui.say("dry run: nothing was sent, and nothing was written to the ledger")
 	}

@@ -143,9 +143,7 @@ func (u *ui) problemWords(what string, err error) string {
 
 // fail reports the error that ends the program.
 func (u *ui) fail(err error) {
-	var told toldError
-	var reported app.ReportedError
-	if !errors.As(err, &told) && !errors.As(err, &reported) {
+	if !isReported(err) {
 		u.tell(err)
 	}
 	if u.json && !u.printed {
@@ -160,6 +158,13 @@ func (u *ui) tell(err error) {
 	for _, h := range x.Hints {
 		u.hint("%s", h)
 	}
+}
+
+// isReported reports whether the person has been told of an error already.
+func isReported(err error) bool {
+	var told toldError
+	var reported app.ReportedError
+	return errors.As(err, &told) || errors.As(err, &reported)
 }
 
 // toldError is an error that the person has been told of already.
