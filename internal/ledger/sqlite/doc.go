@@ -4,6 +4,4 @@
 // synchronisation). Changes of concurrent callers share one transaction and
 // so one flush. Names and contents are unique by constraints of the database,
 // so that two processes cannot take the same one even if every lock fails.
-//
-// The SQL keeps to what SQLite and PostgreSQL both know.
 package sqlite

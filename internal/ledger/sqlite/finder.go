@@ -4,41 +4,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 
-	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/ledger"
 )
 
 // finder looks for what an answer may be about, in a transaction.
 type finder struct{ q *statements }
-
-var _ ledger.Finder = finder{}
-
-// States and outcomes as lists in SQL.
-var (
-	neverLeft  = statesWhere(ledger.NeverLeft)
-	unfinished = statesWhere(inbox.State.Unfinished)
-	positive   = quoted(ledger.OutcomeAccepted, ledger.OutcomeRemarks)
-)
-
-func statesWhere(is func(inbox.State) bool) string {
-	var in []inbox.State
-	for _, s := range inbox.States() {
-		if is(s) {
-			in = append(in, s)
-		}
-	}
-	return quoted(in...)
-}
-
-func quoted[T ~string](words ...T) string {
-	var in []string
-	for _, w := range words {
-		in = append(in, "'"+string(w)+"'")
-	}
-	return strings.Join(in, ", ")
-}
 
 func (f finder) SetNamed(key string) (id int64, found bool, err error) {
 	err = f.q.QueryRow(`SELECT id FROM submission WHERE set_key = $1`, key).Scan(&id)

@@ -1,6 +1,12 @@
 package sqlite
 
-import "database/sql"
+import (
+	"database/sql"
+	"strings"
+
+	"github.com/socbatch/socbatch/inbox"
+	"github.com/socbatch/socbatch/internal/ledger"
+)
 
 // scanner is a row of a result.
 type scanner interface{ Scan(targets ...any) error }
@@ -42,4 +48,29 @@ type rowsQuerier interface {
 func column[T any](q rowsQuerier, query string, args ...any) ([]T, error) {
 	rows, err := q.Query(query, args...)
 	return all(rows, err, func(row scanner) (v T, err error) { return v, row.Scan(&v) })
+}
+
+// States and outcomes as lists in SQL.
+var (
+	neverLeft  = statesWhere(ledger.NeverLeft)
+	unfinished = statesWhere(inbox.State.Unfinished)
+	positive   = quoted(ledger.OutcomeAccepted, ledger.OutcomeRemarks)
+)
+
+func statesWhere(is func(inbox.State) bool) string {
+	var in []inbox.State
+	for _, s := range inbox.States() {
+		if is(s) {
+			in = append(in, s)
+		}
+	}
+	return quoted(in...)
+}
+
+func quoted[T ~string](words ...T) string {
+	var in []string
+	for _, w := range words {
+		in = append(in, "'"+string(w)+"'")
+	}
+	return strings.Join(in, ", ")
 }
