@@ -31,7 +31,7 @@ type program struct {
 	log        *slog.Logger
 	loaded     *loaded
 	disk       durable.Disk
-	ledgerStep func(string) // see ledger.OnStep; nil but in tests
+	ledgerStep func(string) // see sqlite.Options; nil but in tests
 	secrets    *secret.Finder
 	keyring    secret.Keyring  // nil: that of the system
 	readable   map[string]bool // files of which was warned
