@@ -5,6 +5,7 @@ import (
 
 	"github.com/socbatch/socbatch/internal/contract"
 	"github.com/socbatch/socbatch/internal/failure"
+	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/problem"
 )
 
@@ -54,6 +55,11 @@ func usagef(format string, args ...any) error {
 }
 
 func errorf(format string, args ...any) error { return problem.New(format, args...) }
+
+// credentialf is an error about a credential, with what to do about it.
+func credentialf(hint lang.Text, format string, args ...any) error {
+	return failure.New(failure.Credentials, errorf(format, args...), hint)
+}
 
 // displayPath shortens a path below the home directory for people.
 func displayPath(path string) string {

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"path/filepath"
+
 	"github.com/socbatch/socbatch/inbox"
 	"github.com/socbatch/socbatch/internal/app"
 	"github.com/socbatch/socbatch/internal/contract"
@@ -137,7 +139,7 @@ func printDirectory(a *program, e app.Event) {
 	case app.NotReady:
 		switch {
 		case !e.Missing:
-			u.say("%s: %s", printable(baseName(e.Files[0])), text("not ready yet (%s): left for the next time", wording.SystemReason(e.Err)))
+			u.say("%s: %s", printable(filepath.Base(e.Files[0])), text("not ready yet (%s): left for the next time", wording.SystemReason(e.Err)))
 		case e.Old:
 			u.warn("%s; nothing of it was sent", e.Err)
 		default:
@@ -148,7 +150,7 @@ func printDirectory(a *program, e app.Event) {
 			u.warn("%s: another file has taken this name meanwhile; it was not moved, and the next run takes it", printable(e.File))
 			return
 		}
-		u.warn("%s: other files have taken this name meanwhile; they were not moved, one of them is %s now, and the next run takes them", printable(e.File), printable(baseName(e.Now)))
+		u.warn("%s: other files have taken this name meanwhile; they were not moved, one of them is %s now, and the next run takes them", printable(e.File), printable(filepath.Base(e.Now)))
 	case app.NotMoved:
 		u.warn("%s could not be moved to %s: %s", printable(e.File), printable(e.To), e.Err)
 	case app.DirectoryEmpty:

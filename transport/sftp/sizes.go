@@ -38,15 +38,13 @@ func fileSize(fi os.FileInfo, err error) (int64, error) {
 // not want: the first answer may have overtaken a write. It is -1 where the server
 // does not tell. A file that is not closed yet may have another size at last.
 func (s *Session) openSize(ctx context.Context, f *file, stat future[os.FileInfo], want int64) (size int64, err error) {
-	for range 2 {
+	for again := false; ; again = true {
 		fi, err := stat.wait(ctx)
-		if size, err = fileSize(fi, err); err != nil || size < 0 || size == want {
+		if size, err = fileSize(fi, err); err != nil || size < 0 || size == want || again {
 			return size, err
 		}
 		stat = async(s, f.Stat)
 	}
-	fi, err := stat.wait(ctx)
-	return fileSize(fi, err)
 }
 
 // checkStored compares the size of a file that is closed with what was written
@@ -61,7 +59,7 @@ func (s *Session) checkStored(ctx context.Context, f *file, want int64, after fu
 			fi, err = async(s, func() (os.FileInfo, error) { return s.client.Stat(f.path) }).wait(ctx)
 		}
 		if errors.Is(err, os.ErrNotExist) {
-			return s.contradicts(max(before, -1), want, before <= 0)
+			return contradicts(before, want, before <= 0)
 		}
 		size, err := fileSize(fi, err)
 		switch {
@@ -69,7 +67,7 @@ func (s *Session) checkStored(ctx context.Context, f *file, want int64, after fu
 			return err
 		case size >= 0:
 			s.sizes.statGives.Store(true)
-			return s.contradicts(size, want, false)
+			return contradicts(size, want, false)
 		case !s.sizes.statGives.Load():
 			s.sizes.statRefused.Store(true)
 		}
@@ -86,11 +84,11 @@ func (s *Session) checkStored(ctx context.Context, f *file, want int64, after fu
 			return nil
 		}
 	}
-	return s.contradicts(before, want, before < 0)
+	return contradicts(before, want, before < 0)
 }
 
 // contradicts is the error of a size that is not what was acknowledged.
-func (s *Session) contradicts(size, want int64, unknown bool) error {
+func contradicts(size, want int64, unknown bool) error {
 	if unknown || size == want {
 		return nil
 	}

@@ -1,32 +1,14 @@
 package cli
 
 import (
-	"context"
 	"path/filepath"
 	"time"
 
-	"github.com/socbatch/socbatch/internal/app"
-	"github.com/socbatch/socbatch/internal/config"
-	"github.com/socbatch/socbatch/internal/failure"
 	"github.com/socbatch/socbatch/internal/identity"
 	"github.com/socbatch/socbatch/internal/lang"
 	"github.com/socbatch/socbatch/internal/wire"
 	"github.com/socbatch/socbatch/naming"
 )
-
-func credentialf(hint lang.Text, format string, args ...any) error {
-	return failure.New(failure.Credentials, errorf(format, args...), hint)
-}
-
-// wire puts together what the work needs.
-func (a *program) wire() *wire.Wire {
-	return &wire.Wire{
-		Passphrase: func(ctx context.Context, c config.Config) (string, error) {
-			return a.secret(ctx, c, a.passphraseOf(c.Endpoint))
-		},
-		Disk: &a.disk, Now: a.now, Log: a.log, LedgerStep: a.ledgerStep, Notify: a.notifyWire,
-	}
-}
 
 // notifyWire says what is to be known of the connection.
 func (a *program) notifyWire(n wire.Notice) {
@@ -48,20 +30,6 @@ func (a *program) notifyWire(n wire.Notice) {
 			u.warn("%s needed ssh-rsa (SHA-1) signatures, which allow_ssh_rsa permits for this server", n.Address)
 		}
 	}
-}
-
-// certificates opens what signs. There is one, since it remembers what it told.
-func (a *program) certificates() *identity.Certificates {
-	if a.signers == nil {
-		a.signers = &identity.Certificates{
-			Password: func(ctx context.Context, c config.Config) (string, error) {
-				return a.secret(ctx, c, a.passwordOf(c.Identity))
-			},
-			Memory: func(c config.Config) string { return app.WorkspaceOf(c).Certificates() },
-			Disk:   &a.disk, Now: func() time.Time { return a.now() }, Log: a.log, Notify: a.notifyIdentity,
-		}
-	}
-	return a.signers
 }
 
 // notifyIdentity says what is to be known of the certificate.
